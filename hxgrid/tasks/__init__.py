@@ -1,0 +1,4 @@
+"""The task's side: TaskAgent, and running one Python task inside a task process.
+
+No sockets other than the pipe to the agent, and no scheduling. Foreign code runs only here.
+"""
