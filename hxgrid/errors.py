@@ -87,7 +87,7 @@ class HxGridError(Exception):
 
 
 class ConfigError(HxGridError):
-    """A setting is wrong: the text names file, line, key, allowed range and the nearest right key."""
+    """A setting is wrong: the text names file, line, key, range and the nearest right key."""
 
     exit_status = 2
 
@@ -270,7 +270,7 @@ class ModuleError(TaskError):
 
 
 class DataUnavailable(TaskError):
-    """`get_data()` got no answer for this name: no callback, None from it, or an exception in it."""
+    """`get_data()` got no answer: no callback, None from it, or an exception in it."""
 
 
 def _line(record: AttemptRecord) -> str:
