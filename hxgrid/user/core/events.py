@@ -1,0 +1,136 @@
+"""Facts that the user driver reports to the dispatcher. Hot ones carry whole batches.
+
+Agents are named by their boot id everywhere: a restarted agent is another agent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hxgrid.user.core.settings import DispatchSettings
+from hxgrid.user.core.task import TaskRecord
+from hxgrid.wire.batches import Key, ResultRecord
+from hxgrid.wire.messages import Load, RosterEntry, Welcome
+
+
+class TasksSubmitted(NamedTuple):
+    """The application handed over tasks, oldest first."""
+
+    tasks: Sequence[TaskRecord]
+
+
+class TasksCancelled(NamedTuple):
+    """The application wants these tasks no more; unknown or final ones are ignored."""
+
+    task_ids: Sequence[int]
+
+
+class AllTasksCancelled(NamedTuple):
+    """The application wants nothing any more of what was submitted so far."""
+
+
+class TasksFinalized(NamedTuple):
+    """The callbacks of these completed tasks have returned (or there were none)."""
+
+    task_ids: Sequence[int]
+
+
+class AttemptsEnded(NamedTuple):
+    """Records of RESULTS from one agent. The payload of a chunked result has arrived whole."""
+
+    agent: str
+    records: Sequence[ResultRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class RosterChanged:
+    """The coordinator told of agents (or an embedded grid is known from the start)."""
+
+    entries: Sequence[RosterEntry]
+    left: Sequence[str]
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AgentWelcomed:
+    """A session is open at an agent. If `welcome.resumed`, `HoldingsArrived` follows."""
+
+    agent: str
+    welcome: Welcome
+
+
+@dataclass(frozen=True, slots=True)
+class HoldingsArrived:
+    """All attempts that a resumed agent still holds, in any state."""
+
+    agent: str
+    keys: Sequence[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRefused:
+    """An agent did not let us in, for this reason."""
+
+    agent: str
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentUnreachable:
+    """No address of the agent answers: never connected, or the connection was given up."""
+
+    agent: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentLoadChanged:
+    """The agent told of its state, free memory, progress and stopped slots."""
+
+    agent: str
+    load: Load
+
+
+class AgentsHeard(NamedTuple):
+    """Some message arrived from these agents; `round_trip_s` where a PONG told it."""
+
+    agents: Sequence[tuple[str, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class InputProgressed:
+    """CHUNKs of a large input leave for an agent: not a straggler, merely a slow line."""
+
+    agent: str
+    task_id: int
+    attempt: int
+    sent_bytes: int
+    is_complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsChanged:
+    """The application changed settings; in force at once."""
+
+    settings: DispatchSettings
+
+
+Event = (
+    TasksSubmitted
+    | TasksCancelled
+    | AllTasksCancelled
+    | TasksFinalized
+    | AttemptsEnded
+    | RosterChanged
+    | AgentWelcomed
+    | HoldingsArrived
+    | AgentRefused
+    | AgentUnreachable
+    | AgentLoadChanged
+    | AgentsHeard
+    | InputProgressed
+    | SettingsChanged
+)

@@ -1,0 +1,136 @@
+"""One task and its attempts, as the user core keeps them.
+
+The application's thread fills in what the task *is*; from `TasksSubmitted` on, only the core
+changes what has *become* of it. Other threads may read single attributes at any time.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+
+class TaskState(enum.Enum):
+    """Where a task stands. The last three are final."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    FINALIZING = "finalizing"
+    """A good result is there; its finalize callback has not returned yet."""
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Say whether nothing will change any more."""
+        return self in _FINAL
+
+
+_FINAL = frozenset({TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED})
+
+
+class AttemptState(enum.Enum):
+    """Where an attempt stands, as seen by the user side."""
+
+    SENT = "sent"
+    """On its way to the agent or in its queue or running there: not told apart."""
+    RECALLED = "recalled"
+    """A recall is under way."""
+    STOPPING = "stopping"
+    """A cancel is under way; its result is no longer wanted."""
+    ENDED = "ended"
+
+
+class Attempt:
+    """One numbered placement of a task on an agent."""
+
+    __slots__ = (
+        "agent",
+        "ended_at",
+        "is_duplicate",
+        "number",
+        "outcome",
+        "placed_at",
+        "reason",
+        "slot",
+        "started_at",
+        "state",
+    )
+
+    def __init__(self, number: int, agent: str, placed_at: float, is_duplicate: bool) -> None:
+        self.number = number
+        self.agent = agent
+        """Boot id of the agent."""
+        self.placed_at = placed_at
+        """Monotonic seconds of the user's computer."""
+        self.is_duplicate = is_duplicate
+        self.state = AttemptState.SENT
+        self.outcome: str = ""
+        """Name of the wire's `Outcome`, or "lost", once ended."""
+        self.reason: Any = None
+        """The wire's `Reason` or a sentence; None after a good result."""
+        self.slot: int = -1
+        self.started_at: float = 0.0
+        """Seconds on the agent's clock, from its stamps; 0 if it never started."""
+        self.ended_at: float = 0.0
+
+
+class TaskRecord:
+    """A unit of work whose result reaches the application once."""
+
+    __slots__ = (
+        "attempts",
+        "cost",
+        "failures",
+        "flags",
+        "front",
+        "function",
+        "id",
+        "idempotent",
+        "payload",
+        "raw_bytes",
+        "requires",
+        "state",
+        "stored_bytes",
+        "submitted_at",
+        "unfit_reason",
+    )
+
+    def __init__(
+        self,
+        task_id: int,
+        function: int,
+        payload: Any,
+        *,
+        stored_bytes: int,
+        raw_bytes: int,
+        flags: int = 0,
+        idempotent: bool = True,
+        requires: Any = None,
+        cost: float | None = None,
+        front: Any = None,
+    ) -> None:
+        self.id = task_id
+        self.function = function
+        """Id of its `FunctionOffer`; tasks of one id are expected to take similar time."""
+        self.payload = payload
+        """The input as it travels, or the driver's token for a spilled one; opaque to the core."""
+        self.stored_bytes = stored_bytes
+        self.raw_bytes = raw_bytes
+        self.flags = flags
+        """The wire's `AttemptFlag` bits of the input."""
+        self.idempotent = idempotent
+        self.requires = requires
+        """A `Requirements`, or None: any agent will do."""
+        self.cost = cost
+        """Relative expected cost given by the application, or None."""
+        self.front = front
+        """The application-side object (callback, future); opaque to the core."""
+        self.state = TaskState.WAITING
+        self.attempts: list[Attempt] = []
+        self.failures = 0
+        """Attempts that count against `max_attempts`."""
+        self.submitted_at = 0.0
+        self.unfit_reason = ""
+        """Why no agent takes it at the moment, for `why()`."""
