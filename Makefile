@@ -1,0 +1,100 @@
+# Every target sets up what it needs, once: the environment lives in .venv/, and a stamp in it says
+# what has been installed. Nothing but Python 3.11 or later is expected to be there already.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+VENV := .venv
+PYTHON_IN := $(VENV)/bin/python
+PIP := $(PYTHON_IN) -m pip --disable-pip-version-check --quiet
+PYTEST := $(PYTHON_IN) -X faulthandler -m pytest
+DIGITS ?= 1000
+MINUTES ?= 10
+
+# `make test test-all` runs each test once: test-all then does only what test has left out.
+QUICK := not system and not slow
+ifneq ($(filter test,$(MAKECMDGOALS)),)
+REST := -m "system or slow"
+endif
+
+.PHONY: help demo test system test-all check format bench soak chaos install wheel docs clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# ---------------------------------------------------------------------------- to try it
+
+demo: $(VENV)/.stamp-run  ## from nothing to 1,000 digits of pi on a grid inside this machine
+	@$(VENV)/bin/hxgrid example pi --digits $(DIGITS) --local
+
+install: wheel  ## put `hxgrid` on the path of this user (~/.local/bin)
+	@scripts/install-user dist/*.whl
+
+# ---------------------------------------------------------------------------- tests
+
+test: $(VENV)/.stamp-dev  ## all tests that need no system package; at most 5 minutes
+	$(PYTEST) -m "$(QUICK)"
+
+test-all: $(VENV)/.stamp-dev  ## every test that what is installed allows; at most 45 minutes
+	$(PYTEST) $(REST)
+
+system:  ## the system packages that further tests use, where they may be installed
+	@scripts/install-system-packages tests/system-packages.txt
+
+check: $(VENV)/.stamp-dev  ## formatting, lint, types, import rules
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-logo
+
+format: $(VENV)/.stamp-dev  ## put the code into its format, and mend what lint can mend
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+# ---------------------------------------------------------------------------- long runs
+
+bench: $(VENV)/.stamp-dev  ## all benchmarks, each against its baseline; writes benchmarks/results/
+	$(PYTHON_IN) -m benchmarks
+
+soak: $(VENV)/.stamp-dev  ## one long job over real processes (MINUTES=10)
+	$(PYTHON_IN) -m tests.programs.soak --minutes $(MINUTES)
+
+chaos: $(VENV)/.stamp-dev  ## random faults in the simulator, new seeds all the time (MINUTES=10)
+	$(PYTHON_IN) -m tests.sim --minutes $(MINUTES)
+
+# ---------------------------------------------------------------------------- to pass it on
+
+wheel: $(VENV)/.stamp-venv  ## the file for the other PCs, in dist/
+	@rm -rf dist
+	@$(PIP) wheel --no-deps --wheel-dir dist .
+	@scripts/say-next dist/*.whl
+
+docs: $(VENV)/.stamp-docs  ## the documentation as a site, in site/
+	$(VENV)/bin/mkdocs build --strict --quiet
+	@echo "The site is in site/; open site/index.html"
+
+clean:  ## remove everything that the targets above have made
+	rm -rf $(VENV) build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# ---------------------------------------------------------------------------- environment
+
+$(VENV)/.stamp-venv:
+	@scripts/make-venv $(VENV)
+	@touch $@
+
+$(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml hatch_build.py
+	@echo "Installing hxGrid into $(VENV)/ ..."
+	@$(PIP) install --editable '.[examples]'
+	@touch $@
+
+# The developer's set holds what running needs, so it stands for both.
+$(VENV)/.stamp-dev: $(VENV)/.stamp-venv pyproject.toml hatch_build.py
+	@echo "Installing hxGrid and its development tools into $(VENV)/ ..."
+	@$(PIP) install --editable '.[dev]'
+	@touch $(VENV)/.stamp-run $@
+
+$(VENV)/.stamp-docs: $(VENV)/.stamp-venv pyproject.toml hatch_build.py
+	@echo "Installing hxGrid and the documentation tools into $(VENV)/ ..."
+	@$(PIP) install --editable '.[docs,examples]'
+	@touch $(VENV)/.stamp-run $@

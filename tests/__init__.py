@@ -1,0 +1,1 @@
+"""The tests of hxGrid: unit, sim, transport and programs; harness is what they share."""

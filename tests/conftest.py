@@ -1,0 +1,58 @@
+"""What holds for every test: requirements, and no silent skips."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TypeVar
+
+import pytest
+
+from tests.harness import skips
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+_R = TypeVar("_R", pytest.TestReport, pytest.CollectReport)
+
+_ALLOWED = skips.read_allowed_skips(skips.LIST.read_text(encoding="utf-8"))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip `@pytest.mark.system("root", "ip")` tests where root or the program is not there."""
+    for marker in item.iter_markers("system"):
+        missing = skips.missing_requirement(marker.args, user_id=_user_id())
+        if missing is not None:
+            pytest.skip(missing)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip that nobody has allowed into a failure where CI=true."""
+    report = yield
+    return _judged(report)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Do the same for modules that skip themselves as a whole."""
+    report = yield
+    return _judged(report)
+
+
+def _judged(report: _R) -> _R:
+    is_xfail = hasattr(report, "wasxfail")
+    if not report.skipped or is_xfail or os.environ.get("CI") != "true":
+        return report
+    if not skips.is_allowed(report.nodeid, _ALLOWED):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which tests/allowed_skips.txt does not allow: {_why(report)}"
+    return report
+
+
+def _why(report: pytest.TestReport | pytest.CollectReport) -> str:
+    # For a skip, pytest puts (file, line, reason) here.
+    return str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+
+
+def _user_id() -> int:
+    return os.getuid() if hasattr(os, "getuid") else 0
