@@ -291,11 +291,12 @@ class FunctionOffer(Document):
     number: Literal[40] = 40
     function: Handle
     kind: Literal["module", "pickle", "source", "installed", "native"]
-    """`module`: first file of `files` holds `entry(agent, session_id, in, out)`. `pickle`: the one
-    blob of `files` is a pickled callable. `source`: `files` is a package tree, `module` and
-    `entry` a callable in it. `installed`: the same in distribution `distribution` of exactly
-    `distribution_version`. The last three run through the Executor's calling convention: the
-    input is a pickled batch of calls. `native`: `files` are shared libraries."""
+    """`module`: the first of `files` holds `entry(agent, session_id, in, out)`. `pickle`: the first
+    of `files` is a pickled callable, the others are source trees that it refers to. `source`:
+    `files` are source trees, `module` and `entry` name a callable in them. `installed`: `module`
+    and `entry` name a callable of `distribution` in exactly `distribution_version`, or of the
+    standard library if `distribution` is empty. These three run by the Executor's calling
+    convention: the input is a pickled batch of calls. `native`: `files` are shared libraries."""
     entry: str = Field(default="", max_length=MAX_NAME_CHARS)
     module: str = Field(default="", max_length=MAX_NAME_CHARS)
     files: tuple[FileEntry, ...] = Field(default=(), max_length=10_000)
