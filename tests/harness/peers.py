@@ -12,6 +12,8 @@ import socket
 import struct
 from typing import TYPE_CHECKING
 
+import zmq
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -60,6 +62,25 @@ def send_oversized_frame(
 def open_silent_connections(address: tuple[str, int], count: int) -> list[socket.socket]:
     """Connections that never say a word; the caller closes them."""
     return [socket.create_connection(address, timeout=10) for _ in range(count)]
+
+
+def send_message_garbage(
+    address: tuple[str, int], *, count: int = 2000, largest: int = 4096, seed: int = 0
+) -> None:
+    """Greet properly, then send well-framed messages of noise, each number of message among them.
+
+    A socket that insists on keys never lets these through; then this is one more silent peer.
+    """
+    chance = random.Random(seed)
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.setsockopt(zmq.LINGER, 500)
+        dealer.setsockopt(zmq.SNDTIMEO, 500)
+        dealer.connect(f"tcp://{address[0]}:{address[1]}")
+        with contextlib.suppress(zmq.Again):
+            for number in range(count):
+                first = bytes([number % 256]) + chance.randbytes(chance.randrange(largest))
+                rest = [chance.randbytes(chance.randrange(64)) for _ in range(number % 5)]
+                dealer.send_multipart([first[: 1 + number % largest], *rest])
 
 
 def send_udp_garbage(

@@ -209,6 +209,13 @@ class Programs:
             seen=lambda: "\n" + proctree.described(self.living()),
         )
 
+    def end_politely(self, limit_s: float = 15) -> None:
+        """Press Ctrl-C in every program that runs, and fail unless nothing at all stays."""
+        for program in self.started:
+            if program.is_running:
+                program.interrupt()
+        self.expect_no_process_left(limit_s)
+
     def stop_all(self) -> None:
         """End everything that comes from here, whatever state it is in."""
         for _round in range(20):  # a process may start another one while we look

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+Address = tuple[str, int]
+
+
 def descendants(pid: int) -> list[psutil.Process]:
     """All living children of `pid`, their children and so on; empty when `pid` is gone."""
     try:
@@ -104,6 +107,16 @@ def resident_bytes(pid: int) -> int:
     return total
 
 
+def listening_addresses(processes: Iterable[psutil.Process]) -> list[Address]:
+    """Every IPv4 address and port on which one of these processes takes TCP connections."""
+    return _bound(processes, "tcp4", psutil.CONN_LISTEN)
+
+
+def datagram_addresses(processes: Iterable[psutil.Process]) -> list[Address]:
+    """Every IPv4 address and port on which one of these processes hears datagrams."""
+    return _bound(processes, "udp4", psutil.CONN_NONE)
+
+
 def described(processes: Iterable[psutil.Process]) -> str:
     """One line per process: pid, state and command line, for the text of an assertion."""
     lines: list[str] = []
@@ -114,6 +127,17 @@ def described(processes: Iterable[psutil.Process]) -> str:
             state = "gone"
         lines.append(f"  {process.pid} {state}: {command_line(process)}")
     return "\n".join(lines)
+
+
+def _bound(processes: Iterable[psutil.Process], kind: str, status: str) -> list[Address]:
+    found: set[Address] = set()
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for one in process.net_connections(kind):
+                if one.status == status and one.laddr:
+                    host = "127.0.0.1" if one.laddr.ip == "0.0.0.0" else one.laddr.ip
+                    found.add((host, one.laddr.port))
+    return sorted(found)
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -12,7 +12,7 @@ from tests.harness.wait import wait_until
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.system
+pytestmark = pytest.mark.system("root", "ip")
 
 
 @pytest.fixture

@@ -62,3 +62,14 @@ def test_datagrams_of_all_sizes_arrive() -> None:
         peers.send_udp_garbage(listener.getsockname(), count=10)
         sizes = [len(listener.recv(65536)) for _ in range(10)]
     assert {0, 1, 1400} <= set(sizes)
+
+
+def test_well_framed_noise_arrives_as_messages() -> None:
+    with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
+        router.setsockopt(zmq.LINGER, 0)
+        address = ("127.0.0.1", router.bind_to_random_port("tcp://127.0.0.1"))
+        peers.send_message_garbage(address, count=300)
+        first_bytes = set()
+        while router.poll(1000):
+            first_bytes.add(router.recv_multipart()[1][0])
+    assert first_bytes == set(range(256))
