@@ -38,7 +38,9 @@ class LocalGrid:
         """Settings that keep this grid apart from every other one on this computer."""
         return {
             "HXGRID_COORDINATOR_PORT": str(self.port),
-            "HXGRID_COORDINATOR_BROADCAST_PORT": str(self.udp_port),
+            "HXGRID_COORDINATOR_BEACON_PORT": str(self.udp_port),
+            "HXGRID_AGENT_BEACON_PORT": str(self.udp_port),
+            "HXGRID_USER_BEACON_PORT": str(self.udp_port),
         }
 
     def coordinator(self, *arguments: str, **options: Any) -> Program:

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 MARK_VARIABLE = "GRID_TEST_MARK"
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 
+SETTINGS = {
+    # A computer that runs tests is busy, and an agent that makes room for its owner would be right.
+    "HXGRID_AGENT_SUSPEND_S": "0",
+}
+
 
 @dataclass
 class Completed:
@@ -130,7 +135,7 @@ class Programs:
         self.home = folder / "home"
 
     def environment(self, home: Path, changes: Mapping[str, str]) -> dict[str, str]:
-        """An environment with empty personal folders and nothing of the developer's settings."""
+        """An environment with empty personal folders and the settings of the tests alone."""
         environment = {key: os.environ[key] for key in KEPT_VARIABLES if key in os.environ}
         for variable, name in (
             ("HOME", ""),
@@ -147,6 +152,7 @@ class Programs:
         environment[MARK_VARIABLE] = self.mark
         environment[guard.RUN_VARIABLE] = _guarded_run()
         environment["PYTHONUNBUFFERED"] = "1"
+        environment.update(SETTINGS)
         environment.update(changes)
         return environment
 

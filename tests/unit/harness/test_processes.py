@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.harness import guard, proctree
-from tests.harness.processes import Programs
+from tests.harness.processes import SETTINGS, Programs
 from tests.harness.wait import WaitTimeoutError, wait_until
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def test_nothing_of_the_developers_environment_gets_in(
     monkeypatch.setenv("HXGRID_USER_COORDINATOR", "elsewhere")
     shows = "import json, os; print(json.dumps(dict(os.environ)))"
     environment = programs.start("shows", [sys.executable, "-c", shows]).wait(30).json()
-    assert not [name for name in environment if name.startswith("HXGRID_")]
+    assert {name for name in environment if name.startswith("HXGRID_")} == set(SETTINGS)
     assert environment["HOME"] == f"{programs.home}/"[:-1]
     assert environment["XDG_CONFIG_HOME"].startswith(environment["HOME"])
 
