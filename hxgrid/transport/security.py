@@ -1,0 +1,230 @@
+"""Who may connect: key pairs, the allow-list, the ZAP handler that asks it, the loopback token.
+
+Three situations, told apart by `Security`:
+
+* **Keys.** Every connection is CURVE in both directions; whoever binds has the list of public keys
+  that may connect, and libzmq asks it through ZAP before a single message gets through.
+* **Loopback** (no keys). Programs bind 127.0.0.1 only, and every first message must show a token
+  from a file that only its owner can read: other people on the same computer stay out.
+* **Trusted network** (no keys, `trust_network`). Everybody on the LAN is let in, as it always
+  was with the original.
+
+libzmq lets every client with the right server key in when nobody serves ZAP, unless the socket
+has ZAP_ENFORCE_DOMAIN; so the socket factory sets that, and a missing handler means a closed door.
+The handler is served by the program's own loop. Nothing in it can raise: a dead handler would lock
+out everybody for ever.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import platformdirs
+import zmq
+from zmq.utils import z85
+
+from hxgrid.errors import ConfigError, StoreError
+from hxgrid.logs import get_logger
+from hxgrid.transport.system import is_private_file, write_private_file
+
+if TYPE_CHECKING:
+    from hxgrid.transport.loop import Loop
+
+ZAP_ENDPOINT = "inproc://zeromq.zap.01"
+ZAP_DOMAIN = b"hxgrid"
+"""Compared exactly; a request for another domain is not ours and is refused."""
+
+_ZAP_FRAMES = 7  # routing id, empty, version, request id, domain, address, identity; then the rest
+_TOKEN_BYTES = 32
+_MAX_REQUESTS_PER_TURN = 256
+
+
+class KeyPair(NamedTuple):
+    """A CURVE key pair in z85, 40 characters each. The secret half is never shown."""
+
+    public: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"KeyPair(public={self.public!r})"
+
+
+def make_keypair() -> KeyPair:
+    """Return a new key pair."""
+    public, secret = zmq.curve_keypair()
+    return KeyPair(public.decode(), secret.decode())
+
+
+class AllowList:
+    """The public keys that may connect, each with its role. Changed only by the loop's thread."""
+
+    def __init__(self, keys: Mapping[str, str] | Iterable[str] = ()) -> None:
+        self._roles: dict[str, str] = {}
+        self.replace(keys)
+
+    def replace(self, keys: Mapping[str, str] | Iterable[str]) -> None:
+        """Let in exactly these from now on; plain keys have the role "user".
+
+        Connections that exist are not ended by it; new ones are judged by the new list.
+        """
+        self._roles = dict(keys) if isinstance(keys, Mapping) else dict.fromkeys(keys, "user")
+
+    def allow(self, public_key: str, role: str = "user") -> None:
+        """Let one more in."""
+        self._roles[public_key] = role
+
+    def role_of(self, public_key: str) -> str | None:
+        """Return the role that goes with a key; None if it may not connect."""
+        return self._roles.get(public_key)
+
+    def __contains__(self, public_key: str) -> bool:
+        return public_key in self._roles
+
+    def __len__(self) -> int:
+        return len(self._roles)
+
+
+class Security:
+    """What a program knows about keys and trust; given to the socket factory."""
+
+    def __init__(
+        self,
+        *,
+        keys: KeyPair | None = None,
+        server_keys: Mapping[tuple[str, int], str] | None = None,
+        allowed: AllowList | None = None,
+        trust_network: bool = False,
+        token: str = "",
+    ) -> None:
+        self.keys = keys
+        self.server_keys = dict(server_keys or {})
+        """Public keys of servers by (host, port), for addresses that came without one."""
+        self.allowed = allowed if allowed is not None else AllowList()
+        self.trust_network = trust_network
+        self.token = token
+        """Shown in first messages, and expected in them; empty unless `needs_token`."""
+
+    @classmethod
+    def from_settings(
+        cls,
+        public_key: str,
+        secret_key: str,
+        allowed_keys: Iterable[str],
+        trust_network: bool,
+        *,
+        token_folder: Path | None = None,
+    ) -> Security:
+        """Make it from settings; reads (or makes) the loopback token where one is needed."""
+        if bool(public_key) != bool(secret_key):
+            raise ConfigError(
+                "public_key and secret_key belong together, but only one is set",
+                advice="Set both, or neither.",
+            )
+        keys = KeyPair(public_key, secret_key) if public_key else None
+        token = "" if keys or trust_network else token_for(token_folder)
+        allowed = AllowList(allowed_keys)
+        return cls(keys=keys, allowed=allowed, trust_network=trust_network, token=token)
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether first messages must show the loopback token."""
+        return self.keys is None and not self.trust_network
+
+    @property
+    def is_loopback_only(self) -> bool:
+        """Whether nothing but loopback may be bound."""
+        return self.keys is None and not self.trust_network
+
+    def check_token(self, shown: str) -> bool:
+        """Tell whether a first message may be believed. Takes the same time for every wrong one."""
+        if not self.needs_token:
+            return True
+        return bool(self.token) and hmac.compare_digest(shown.encode(), self.token.encode())
+
+
+def token_for(folder: Path | None = None) -> str:
+    """Return this person's loopback token, made at its first use.
+
+    The file is readable by its owner alone; one that others can read is refused (ConfigError).
+    """
+    folder = folder if folder is not None else Path(platformdirs.user_state_dir("hxgrid", False))
+    path = folder / "loopback-token"
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_private_file(path, secrets.token_hex(_TOKEN_BYTES))
+        if not is_private_file(path):
+            raise ConfigError(
+                "others can read the loopback token",
+                where=str(path),
+                advice="Delete the file; a new one is made at the next start.",
+            )
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise StoreError(
+            "cannot read or make the loopback token", where=str(path), why=str(error)
+        ) from error
+
+
+class ZapHandler:
+    """Answers libzmq's question who may connect, from the loop of the program that binds."""
+
+    def __init__(
+        self, context: zmq.Context[zmq.Socket[bytes]], loop: Loop, security: Security
+    ) -> None:
+        self.accepted_count = 0
+        self.refused_count = 0
+        self._context = context
+        self._loop = loop
+        self._security = security
+        self._socket: zmq.Socket[bytes] | None = None
+        self._log = get_logger("transport")
+
+    def open(self) -> None:
+        """Begin to serve. Once per context, before its first socket is bound."""
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.linger = 0
+        self._socket.bind(ZAP_ENDPOINT)
+        self._loop.register(self._socket, self._on_readable)
+
+    def close(self) -> None:
+        """Stop serving: from now on nobody is let in. Twice is harmless."""
+        if self._socket is not None:
+            self._loop.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _on_readable(self) -> None:
+        assert self._socket is not None
+        for _ in range(_MAX_REQUESTS_PER_TURN):
+            try:
+                request = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                return
+            self._socket.send_multipart(self._answer(request))
+
+    def _answer(self, request: list[bytes]) -> list[bytes]:
+        user = self._judge(request)
+        self.accepted_count += user is not None
+        self.refused_count += user is None
+        head = [*request[:2], b"1.0", request[3] if len(request) > 3 else b""]
+        if user is None:
+            address = request[5] if len(request) > 5 else b""
+            self._log.warning("connection refused", address=address.decode("ascii", "replace"))
+            # 400 is final: libzmq's client does not try again, which is right for a wrong key.
+            return [*head, b"400", b"not allowed", b"", b""]
+        return [*head, b"200", b"OK", user.encode(), b""]
+
+    def _judge(self, request: list[bytes]) -> str | None:
+        """Return the name under which the peer is let in, or None."""
+        if len(request) < _ZAP_FRAMES + 1 or request[2] != b"1.0" or request[4] != ZAP_DOMAIN:
+            return None
+        mechanism, credentials = request[7], request[8:]
+        if mechanism != b"CURVE" or len(credentials) != 1 or len(credentials[0]) != 32:
+            return None
+        key = z85.encode(credentials[0]).decode()
+        return key if key in self._security.allowed else None

@@ -1,0 +1,286 @@
+"""The one place where ZeroMQ sockets are made, and the two functions that move messages over them.
+
+Options only count when they are set before bind or connect, and forgetting one opens a door (see
+the comments at each), so nobody else makes sockets.
+
+About high-water marks: nothing relies on them. Bulk data is limited by credits (`flow`), everything
+else by what the cores have outstanding at a peer. The marks are the net below: a peer that stops
+reading makes `send_message` return False instead of blocking or growing without end, and one that
+sends faster than we read is held back by TCP.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import zmq
+
+from hxgrid.errors import AddressInUse, ConfigError, TransportError
+from hxgrid.transport.security import ZAP_DOMAIN, Security
+from hxgrid.transport.system import raise_handle_limit
+from hxgrid.wire.batches import Buffer
+from hxgrid.wire.limits import MAX_FRAME_BYTES
+from hxgrid.wire.messages import Batch
+
+Context = zmq.Context[zmq.Socket[bytes]]
+Socket = zmq.Socket[bytes]
+
+MESSAGES_PER_TURN = 256
+"""Messages that one callback takes before other sockets get their turn."""
+
+COPY_BELOW_BYTES = 64 * 1024
+"""Smaller frames are cheaper copied than handed over (pyzmq's own threshold is the same)."""
+
+LOOPBACK = "127.0.0.1"
+
+_CHUNK = int(Batch.CHUNK)
+_SPARE_HANDLES = 256
+"""Handles beside the connections: files, pipes of task processes, libzmq's own."""
+
+
+class SocketLimits(NamedTuple):
+    """Numbers that the socket factory sets; seconds unless the name says otherwise."""
+
+    max_frame_bytes: int = MAX_FRAME_BYTES
+    """A frame that claims more ends its connection before anything is reserved for it."""
+    max_connections: int = 1024
+    send_hwm: int = 100_000
+    """Messages per peer that wait to be sent."""
+    receive_hwm: int = 1000
+    """Messages per peer that wait to be read; then TCP holds the peer back."""
+    linger_s: float = 0.25
+    """Closing a program waits so long for its last words to leave."""
+    handshake_s: float = 5.0
+    """Whoever has not finished the handshake by then is hung up on."""
+    connect_s: float = 3.0
+    """One try to connect; a host that drops packets would hold the system's own limit, minutes."""
+    heartbeat_s: float = 1.0
+    heartbeat_timeout_s: float = 5.0
+    """libzmq's own heartbeats find dead hosts and free what was queued for them. They come from its
+    thread and so say nothing about a hung program: that is what PING is for."""
+    reconnect_s: float = 0.1
+    reconnect_max_s: float = 2.0
+    """Doubles from the first to the second; libzmq adds chance of up to the first."""
+
+
+class Received(NamedTuple):
+    """One message as it came in. `sender` is empty on a dealer."""
+
+    sender: bytes
+    """Routing id: names the connection, not the peer; a peer that reconnects has another."""
+    header: bytes
+    payload: Buffer
+    """The payload frame, not copied for CHUNK; empty if there was none."""
+    frame: zmq.Frame | None = None
+    """On a router: carries what the connection is known for (`peer_address`, `peer_key`)."""
+
+
+class SocketFactory:
+    """Makes sockets with everything set. One per `zmq.Context`."""
+
+    def __init__(
+        self, context: Context, security: Security, limits: SocketLimits | None = None
+    ) -> None:
+        self._context = context
+        self._security = security
+        self._limits = limits if limits is not None else SocketLimits()
+
+    def router(
+        self, host: str, port: int | None, *, or_any_port: bool = False
+    ) -> tuple[Socket, int]:
+        """Bind a ROUTER and return it with its port.
+
+        `host` "" means every interface, or loopback where only that is allowed. `port` None or 0
+        takes any free one; a taken one is `AddressInUse`, unless `or_any_port`. Anything but
+        loopback without keys and without `trust_network` is a `ConfigError`.
+        """
+        host = check_bind_host(host, self._security)
+        raise_handle_limit(self._limits.max_connections + _SPARE_HANDLES)
+        socket = self._new(zmq.ROUTER)
+        socket.router_mandatory = 1  # sending to a peer that has gone is an error, not silence
+        socket.backlog = min(self._limits.max_connections, 1024)
+        if self._security.keys is not None:
+            socket.curve_server = 1
+            socket.curve_secretkey = self._security.keys.secret.encode()
+            socket.curve_publickey = self._security.keys.public.encode()
+            # Without the second, everybody is let in when no ZAP handler is there.
+            socket.zap_domain = ZAP_DOMAIN
+            socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
+        try:
+            return socket, self._bind(socket, host, port or 0, or_any_port)
+        except BaseException:
+            socket.close(0)
+            raise
+
+    def dealer(self, host: str, port: int, server_key: str = "") -> Socket:
+        """Return a DEALER that connects, and connects again whenever the connection is lost.
+
+        While there is no connection `send_message` returns False; register the socket with
+        `on_writable` to learn when there is one. What was queued for a lost connection is gone.
+        `server_key` may be left out if `Security.server_keys` knows the address.
+        """
+        keys = self._security.keys
+        server_key = server_key or self._security.server_keys.get((host, port), "")
+        if keys is not None and not server_key:
+            raise ConfigError(
+                f"no public key is known for {host}:{port}",
+                advice="Keys are used by all programs of a grid or by none.",
+            )
+        socket = self._new(zmq.DEALER)
+        if keys is not None:
+            socket.curve_serverkey = server_key.encode()
+            socket.curve_publickey = keys.public.encode()
+            socket.curve_secretkey = keys.secret.encode()
+        try:
+            socket.connect(f"tcp://{bracketed(host)}:{port}")
+        except zmq.ZMQError as error:
+            socket.close(0)
+            raise TransportError(
+                "cannot connect", where=f"{host}:{port}", why=str(error)
+            ) from error
+        return socket
+
+    def _new(self, kind: int) -> Socket:
+        limits = self._limits
+        socket = self._context.socket(kind)
+        socket.linger = _ms(limits.linger_s)
+        socket.maxmsgsize = limits.max_frame_bytes  # else a lie about a size reserves gigabytes
+        socket.sndhwm = limits.send_hwm
+        socket.rcvhwm = limits.receive_hwm
+        socket.ipv6 = 1
+        socket.immediate = 1  # nothing is queued for a peer that is not there
+        socket.handshake_ivl = _ms(limits.handshake_s)
+        socket.connect_timeout = _ms(limits.connect_s)
+        socket.heartbeat_ivl = _ms(limits.heartbeat_s)
+        socket.heartbeat_timeout = _ms(limits.heartbeat_timeout_s)
+        socket.heartbeat_ttl = _ms(limits.heartbeat_timeout_s)
+        socket.reconnect_ivl = _ms(limits.reconnect_s)
+        socket.reconnect_ivl_max = _ms(limits.reconnect_max_s)
+        return socket
+
+    def _bind(self, socket: Socket, host: str, port: int, or_any_port: bool) -> int:
+        try:
+            socket.bind(f"tcp://{bracketed(host)}:{port}")
+        except zmq.ZMQError as error:
+            if error.errno == zmq.EADDRINUSE and or_any_port:
+                return self._bind(socket, host, 0, False)
+            raise _translated(error, host, port) from error
+        endpoint = socket.last_endpoint
+        text = endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)
+        return int(text.rstrip("\0").rpartition(":")[2])
+
+
+def check_bind_host(host: str, security: Security) -> str:
+    """Return the host to bind, after asking whether it may be."""
+    if not security.is_loopback_only:
+        return host or "*"
+    if not host or host == "localhost" or is_loopback(host):
+        return host or LOOPBACK
+    raise ConfigError(
+        f"without keys only loopback may be bound, not {host}",
+        advice="Give --trust-network if everybody who reaches this network may run programs here.",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is this computer's own loopback; names are not."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def bracketed(host: str) -> str:
+    """Return an address as endpoints spell it: IPv6 in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def send_message(socket: Socket, frames: Sequence[Buffer], to: bytes | None = None) -> bool:
+    """Send one message without blocking; `to` is the routing id on a router.
+
+    False: there is no connection, the peer has gone, or it has not read for so long that its queue
+    is full; nothing was sent. Large frames are not copied: leave them alone until the end of the
+    connection, or until nothing refers to them any more.
+    """
+    try:
+        if to is not None:
+            socket.send(to, zmq.NOBLOCK | zmq.SNDMORE)
+        last = len(frames) - 1
+        for index, frame in enumerate(frames):
+            flags = zmq.NOBLOCK | zmq.SNDMORE if index < last else zmq.NOBLOCK
+            socket.send(frame, flags, copy=len(frame) < COPY_BELOW_BYTES)
+    except zmq.ZMQError as error:
+        # Only the first frame of a message can be refused, so nothing is half sent.
+        if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
+            return False
+        raise TransportError("cannot send", why=str(error)) from error
+    return True
+
+
+def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
+    """Take one message, or None if none is waiting. Never blocks.
+
+    A message with more frames than the protocol has comes back with an empty header: a peer's
+    nonsense, to be counted and dropped like every unknown number.
+    """
+    try:
+        if is_router:
+            frame = socket.recv(zmq.NOBLOCK, copy=False)
+            sender = frame.bytes
+            header = socket.recv(zmq.NOBLOCK) if frame.more else b""
+        else:
+            frame, sender = None, b""
+            header = socket.recv(zmq.NOBLOCK)
+    except zmq.Again:
+        return None
+    if not socket.getsockopt(zmq.RCVMORE):
+        return Received(sender, header, b"", frame)
+    # A chunk is copied once, to where it belongs, and not before.
+    is_chunk = header[:1] == _CHUNK_BYTE
+    payload: Buffer = socket.recv(zmq.NOBLOCK, copy=False).buffer if is_chunk else socket.recv()
+    if not socket.getsockopt(zmq.RCVMORE):
+        return Received(sender, header, payload, frame)
+    while socket.getsockopt(zmq.RCVMORE):
+        socket.recv(zmq.NOBLOCK, copy=False)
+    return Received(sender, b"", b"", frame)
+
+
+def peer_address(received: Received) -> str:
+    """Return the address a message on a router came from, as seen here; "" if unknown."""
+    address = _property(received, "Peer-Address")
+    # A socket for both families sees IPv4 peers as ::ffff:a.b.c.d.
+    return address.removeprefix("::ffff:") if "." in address else address
+
+
+def peer_key(received: Received) -> str:
+    """Return the public key that the allow-list let in; "" without keys."""
+    return _property(received, "User-Id")
+
+
+def _property(received: Received, name: str) -> str:
+    if received.frame is None:
+        return ""
+    try:
+        return str(received.frame.get(name))
+    except zmq.ZMQError:
+        return ""
+
+
+def _translated(error: zmq.ZMQError, host: str, port: int) -> TransportError:
+    where = f"{'all interfaces' if host == '*' else host}"
+    if error.errno == zmq.EADDRINUSE:
+        return AddressInUse(
+            f"port {port} is taken by another program",
+            where=where,
+            advice="End that program, or choose another port with --port.",
+        )
+    return TransportError(f"cannot listen on port {port}", where=where, why=str(error))
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+_CHUNK_BYTE = bytes((_CHUNK,))
