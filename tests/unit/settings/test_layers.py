@@ -1,0 +1,148 @@
+"""Which layer wins, and where each value says it came from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hxgrid.errors import ConfigError
+from hxgrid.settings import (
+    Places,
+    load_agent_settings,
+    load_coordinator_settings,
+    load_user_settings,
+)
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    for folder in ("system", "user", "here"):
+        (tmp_path / folder).mkdir()
+    return Places(
+        system_file=tmp_path / "system/hxgrid.toml",
+        user_file=tmp_path / "user/hxgrid.toml",
+        working_directory=tmp_path / "here",
+        environment={},
+    )
+
+
+def with_environment(places: Places, **variables: str) -> Places:
+    return Places(places.system_file, places.user_file, places.working_directory, variables)
+
+
+def test_nothing_set_means_the_defaults(places: Places) -> None:
+    loaded = load_user_settings(places=places)
+    assert loaded.settings.max_attempts == 3
+    assert {str(origin) for origin in loaded.origins.values()} == {"default"}
+    assert loaded.notices == ()
+
+
+def test_each_layer_covers_those_below(places: Places, tmp_path: Path) -> None:
+    named = tmp_path / "named.toml"
+    layers = [
+        (places.system_file, "system file"),
+        (places.user_file, "user file"),
+        (places.working_directory / "hxgrid.toml", "working directory"),
+    ]
+    for number, (path, layer) in enumerate(layers, 11):
+        path.write_text(f"[user]\nmax_attempts = {number}\n")
+        loaded = load_user_settings(places=places)
+        assert loaded.settings.max_attempts == number
+        assert str(loaded.origins["max_attempts"]) == f"{layer} ({path}:2)"
+
+    above = with_environment(places, HXGRID_USER_MAX_ATTEMPTS="14")
+    loaded = load_user_settings(places=above)
+    assert loaded.settings.max_attempts == 14
+    assert str(loaded.origins["max_attempts"]) == (
+        "environment (environment variable HXGRID_USER_MAX_ATTEMPTS)"
+    )
+
+    named.write_text("[user]\nmax_attempts = 15\n")
+    loaded = load_user_settings(places=above, config=named)
+    assert loaded.settings.max_attempts == 15
+    assert loaded.origins["max_attempts"].layer == "--config"
+
+    loaded = load_user_settings(places=above, config=named, arguments={"max_attempts": 16})
+    assert loaded.settings.max_attempts == 16
+    assert str(loaded.origins["max_attempts"]) == "argument"
+
+
+def test_an_option_that_was_not_given_covers_nothing(places: Places) -> None:
+    places.user_file.write_text("[user]\nmax_attempts = 5\n")
+    loaded = load_user_settings(places=places, arguments={"max_attempts": None})
+    assert loaded.settings.max_attempts == 5
+
+
+@pytest.mark.parametrize("load", [load_agent_settings, load_coordinator_settings])
+def test_only_user_programs_read_the_working_directory(places: Places, load: object) -> None:
+    (places.working_directory / "hxgrid.toml").write_text("[agent]\nname = 'x'\n")
+    assert callable(load)
+    assert load(places=places).settings.name is None
+
+
+def test_other_sections_in_the_working_directory_are_pointed_out(places: Places) -> None:
+    path = places.working_directory / "hxgrid.toml"
+    path.write_text("[agent]\nslots = 1\n")
+    (notice,) = load_user_settings(places=places).notices
+    assert notice == f"{path}: only [user] is read from the working directory, not [agent]."
+
+
+def test_a_byte_order_mark_does_no_harm(places: Places) -> None:
+    places.user_file.write_bytes(b"\xef\xbb\xbf[user]\r\nname = 'lab'\r\n")
+    assert load_user_settings(places=places).settings.name == "lab"
+
+
+def test_texts_of_the_environment_become_what_the_key_needs(places: Places) -> None:
+    above = with_environment(
+        places,
+        HXGRID_AGENT_TRUST_NETWORK="true",
+        HXGRID_AGENT_SLOTS="4",
+        HXGRID_AGENT_SUSPEND_S="0.5",
+        HXGRID_AGENT_PORT="",
+        HXGRID_AGENT_STORE_FOLDER="/somewhere",
+        HXGRID_AGENT_ALLOWED_KEYS=f"{'a' * 40}, {'b' * 40}",
+        OTHER_AGENT_SLOTS="x",
+    )
+    settings = load_agent_settings(places=above).settings
+    assert settings.trust_network is True
+    assert (settings.slots, settings.suspend_s, settings.port) == (4, 0.5, None)
+    assert settings.store_folder == Path("/somewhere")
+    assert settings.allowed_keys == ("a" * 40, "b" * 40)
+
+
+def test_an_empty_text_means_none_where_there_is_none(places: Places) -> None:
+    places.system_file.write_text("[user]\nname = 'lab'\n")
+    places.user_file.write_text("[user]\nname = ''\n")
+    assert load_user_settings(places=places).settings.name is None
+
+
+def test_keys_without_a_meaning_give_one_notice_and_no_error(places: Places) -> None:
+    places.user_file.write_text(
+        "[user]\ndata_port = 4103\nbroadcast_port = 4106\n[agent]\nbroadcast_port = 1\nuseHT = 1\n"
+    )
+    assert load_user_settings(places=places).notices == (
+        f"{places.user_file}: without a meaning now and ignored: [user] data_port, "
+        "[user] broadcast_port, [agent] broadcast_port, [agent] useHT.",
+    )
+
+
+def test_the_folders_are_those_of_the_platform() -> None:
+    places = Places()
+    assert places.system_file.name == places.user_file.name == "hxgrid.toml"
+    assert "hxgrid" in places.user_file.parent.name
+    assert places.working_directory == Path.cwd()
+
+
+def test_changes_are_checked_like_files(places: Places) -> None:
+    settings = load_user_settings(places=places).settings
+    assert settings.with_changes(max_attempts=7).max_attempts == 7
+    with pytest.raises(ConfigError, match=r"max_attempts = 0.*from 1 to 1000"):
+        settings.with_changes(max_attempts=0)
+    with pytest.raises(ConfigError, match="has no key 'max_attempt'"):
+        settings.with_changes(max_attempt=1)
+
+
+def test_changes_keep_what_was_set_before(places: Places) -> None:
+    settings = load_user_settings(places=places, arguments={"max_attempts": 9}).settings
+    assert settings.with_changes(retry_delay_s=0).max_attempts == 9
