@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hxgrid.logs import configure_logging, format_event, get_logger
+
+
+@pytest.fixture(autouse=True)
+def unchanged_logging() -> Iterator[None]:
+    root = logging.getLogger("hxgrid")
+    before = (list(root.handlers), root.level, root.propagate)
+    root.handlers = []
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers, root.level, root.propagate = before
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("pc7", "pc7"),
+        (12, "12"),
+        (0.1 + 0.2, "0.3"),
+        (None, "None"),
+        ("", '""'),
+        ("two words", '"two words"'),
+        ('a"b', '"a\\"b"'),
+        ("a=b", '"a=b"'),
+        ("line\nsession=forged", '"line\\x0asession=forged"'),
+        ("C:\\x", '"C:\\\\x"'),
+    ],
+)
+def test_a_value_cannot_be_mistaken_for_another_pair(value: object, shown: str) -> None:
+    assert format_event("done", {"key": value}) == f"done key={shown}"
+
+
+def test_a_line_carries_what_was_bound_and_what_was_given(caplog: pytest.LogCaptureFixture) -> None:
+    log = get_logger("room").bind(session="ab", agent="old").bind(agent="pc7")
+    with caplog.at_level(logging.INFO, "hxgrid.room"):
+        log.info("100% done", task=3)
+        log.debug("not shown")
+    (record,) = caplog.records
+    assert record.name == "hxgrid.room"
+    assert record.getMessage() == "100% done session=ab agent=pc7 task=3"
+    assert record.filename == "test_logs.py"
+
+
+def test_an_exception_brings_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    try:
+        raise ValueError("no")
+    except ValueError:
+        get_logger("room").exception("task failed", task=3)
+    assert "ValueError: no" in caplog.text
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_a_level_shows_itself_and_hides_what_is_below(
+    level: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(level)
+    log = get_logger("room")
+    for name in ("debug", "info", "warning", "error"):
+        getattr(log, name)(f"at {name}")
+    lines = capsys.readouterr().err.splitlines()
+    shown = ["debug", "info", "warning", "error"]
+    expected = shown[shown.index(level) :]
+    assert [line.rsplit(" ", 1)[1] for line in lines] == expected
+
+
+def test_log_files_stay_bounded(tmp_path: Path) -> None:
+    file = tmp_path / "logs" / "agent.log"
+    configure_logging("info", file=file, file_max_bytes=1000, file_count=3)
+    log = get_logger("room")
+    for number in range(200):
+        log.info("a line of some length", number=number)
+    files = sorted(file.parent.iterdir())
+    assert [path.name for path in files] == ["agent.log", "agent.log.1", "agent.log.2"]
+    assert all(path.stat().st_size <= 1000 for path in files)
+
+
+def test_configuring_again_replaces_what_was_there(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("info")
+    configure_logging("info")
+    get_logger("room").info("once")
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_the_library_alone_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
+    logging.getLogger("hxgrid").addHandler(logging.NullHandler())
+    get_logger("room").error("nobody asked")
+    assert capsys.readouterr().err == ""
