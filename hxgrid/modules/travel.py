@@ -18,7 +18,6 @@ import ast
 import functools
 import importlib.metadata
 import importlib.util
-import pickletools
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
@@ -26,9 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import cloudpickle
-
 from hxgrid.errors import ModuleError
+from hxgrid.modules import pickling
 
 MAX_TREE_FILES = 5_000
 MAX_TREE_BYTES = 256 * 1024 * 1024
@@ -73,19 +71,30 @@ def plan(function: Callable[..., Any]) -> Travel:
 
 def _by_value(function: Callable[..., Any], label: str) -> Travel:
     try:
-        pickled: bytes = cloudpickle.dumps(function)
+        pickled, modules = pickling.dumps(function)
     except Exception as error:
         raise ModuleError(
             f"function {label} cannot travel to the agents",
             why=f"pickling it failed: {error}",
             advice="Do not refer to locks, sockets, threads or generators in it.",
         ) from error
-    return Travel("pickle", label, pickled=pickled, files=tuple(_trees(_modules_in(pickled))))
+    return Travel("pickle", label, pickled=pickled, files=tuple(_trees(sorted(modules))))
 
 
-def packages_for(pickled: bytes) -> tuple[tuple[str, Path], ...]:
-    """The own source files that a pickle refers to, such as the classes of its arguments."""
-    return tuple(_trees(_modules_in(pickled)))
+def own_packages(modules: Iterable[str]) -> frozenset[str]:
+    """The top-level packages among these modules that agents cannot have by themselves."""
+    tops = {module.partition(".")[0] for module in modules}
+    return frozenset(top for top in tops if _is_own_package(top))
+
+
+def source_of(packages: Iterable[str]) -> tuple[tuple[str, Path], ...]:
+    """The files of own packages and of all own packages that they import."""
+    return tuple(_trees(sorted(packages)))
+
+
+@functools.cache
+def _is_own_package(top: str) -> bool:
+    return bool(_tree(top))
 
 
 def _label(function: Callable[..., Any]) -> str:
@@ -151,16 +160,6 @@ def _distribution(module: str) -> tuple[str, str]:
         where=str(_origin(module)),
         advice="Install it with pip, or move its file to the folder of your program.",
     )
-
-
-def _modules_in(pickled: bytes) -> Iterator[str]:
-    """Names of modules that a pickle may refer to: every short text that is a loaded module's."""
-    for opcode, argument, _ in pickletools.genops(pickled):
-        if not isinstance(argument, str) or len(argument) > 200:
-            continue
-        name = argument.split(" ")[0] if opcode.name == "GLOBAL" else argument
-        if name in sys.modules and name not in ("__main__", "__mp_main__"):
-            yield name
 
 
 def _trees(modules: Iterable[str]) -> Iterator[tuple[str, Path]]:

@@ -15,7 +15,7 @@ import lz4.frame
 import pytest
 
 from hxgrid.errors import ModuleError
-from hxgrid.modules import travel
+from hxgrid.modules import pickling, travel
 
 APP = """
 import functools, math, json
@@ -134,5 +134,7 @@ def test_what_cannot_be_pickled_is_an_error_that_names_the_function() -> None:
 
 
 def test_the_source_of_argument_classes_is_found(app: ModuleType) -> None:
-    found = travel.packages_for(cloudpickle.dumps(app.Thing()))
-    assert sorted(name for name, _ in found) == ALL_FILES
+    _, modules = pickling.dumps(app.Thing())
+    packages = travel.own_packages(modules)
+    assert packages == {"travel_app"}
+    assert sorted(name for name, _ in travel.source_of(packages)) == ALL_FILES
