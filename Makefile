@@ -71,7 +71,7 @@ wheel: $(VENV)/.stamp-venv  ## the file for the other PCs, in dist/
 	@scripts/say-next dist/*.whl
 
 docs: $(VENV)/.stamp-docs  ## the documentation as a site, in site/
-	$(VENV)/bin/mkdocs build --strict --quiet
+	$(VENV)/bin/sphinx-build --fail-on-warning --quiet docs site
 	@echo "The site is in site/; open site/index.html"
 
 clean:  ## remove everything that the targets above have made

@@ -21,7 +21,7 @@ BootId = NewType("BootId", str)
 TaskId = NewType("TaskId", int)
 """Counts within a session, from 1; unsigned 64 bits."""
 AttemptNumber = NewType("AttemptNumber", int)
-"""Counts within a task, from 1; unsigned 32 bits."""
+"""Counts within a task, from 1; unsigned 16 bits."""
 SlotNumber = NewType("SlotNumber", int)
 """Counts within an agent, from 0."""
 
@@ -29,7 +29,7 @@ FIRST_TASK_ID = TaskId(1)
 """0 is left for "no task"."""
 MAX_TASK_ID = TaskId(2**64 - 1)
 FIRST_ATTEMPT = AttemptNumber(1)
-MAX_ATTEMPT_NUMBER = AttemptNumber(2**32 - 1)
+MAX_ATTEMPT_NUMBER = AttemptNumber(2**16 - 1)
 
 _ID_BYTES = 16
 _HEX_ID = re.compile(r"[0-9a-f]{32}")

@@ -120,12 +120,12 @@ class SeekerSettings(ProgramSettings):
     beacon_port: f.Port = Field(
         4105, description="UDP port on which coordinators answer who looks for them."
     )
-    session_lease_s: f.Seconds = Field(
+    session_lease_s: f.LeaseSeconds = Field(
         10.0,
         description="A session that has not been heard of for this long has ended: its tasks are "
         "stopped and its files removed.",
     )
-    cancel_grace_s: f.SecondsOrZero = Field(
+    cancel_grace_s: f.GraceSeconds = Field(
         0.5,
         description="Time for a cancelled task to notice and return by itself; then its process "
         "is ended.",
