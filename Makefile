@@ -18,7 +18,7 @@ ifneq ($(filter test,$(MAKECMDGOALS)),)
 REST := -m "system or slow"
 endif
 
-.PHONY: help demo test system test-all check format bench soak chaos install wheel docs clean
+.PHONY: help demo test system test-all check format bench soak chaos install wheel wheel-file docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,7 +28,7 @@ help:  ## show this list
 demo: $(VENV)/.stamp-run  ## from nothing to 1,000 digits of pi on a grid inside this machine
 	@$(VENV)/bin/hxgrid example pi --digits $(DIGITS) --local
 
-install: wheel  ## put `hxgrid` on the path of this user (~/.local/bin)
+install: wheel-file  ## put `hxgrid` on the path of this user (~/.local/bin)
 	@scripts/install-user dist/*.whl
 
 # ---------------------------------------------------------------------------- tests
@@ -65,10 +65,12 @@ chaos: $(VENV)/.stamp-dev  ## random faults in the simulator, new seeds all the 
 
 # ---------------------------------------------------------------------------- to pass it on
 
-wheel: $(VENV)/.stamp-venv  ## the file for the other PCs, in dist/
+wheel: wheel-file  ## the file for the other PCs, in dist/
+	@scripts/say-next dist/*.whl
+
+wheel-file: $(VENV)/.stamp-venv
 	@rm -rf dist
 	@$(PIP) wheel --no-deps --wheel-dir dist .
-	@scripts/say-next dist/*.whl
 
 docs: $(VENV)/.stamp-docs  ## the documentation as a site, in site/
 	$(VENV)/bin/sphinx-build --fail-on-warning --quiet docs site
