@@ -65,7 +65,7 @@ ORIGINAL_KEYS = (
         "coordinator",
         "coordinator_ip",
         (("agent", "coordinator"), ("user", "coordinator")),
-        note="HOST[:PORT]; never written back, so a found coordinator is looked for anew",
+        note="HOST[:PORT]; a found one is remembered elsewhere, not written into this file",
     ),
     OriginalKey(
         "coordinator",

@@ -55,13 +55,6 @@ class UserSettings(SeekerSettings):
         le=1,
         description="Share of the session's slot time that copies of stragglers may cost.",
     )
-    straggler_factor: float = Field(
-        2.0,
-        ge=1,
-        le=1000,
-        description="An attempt older than this many times what its function usually takes is a "
-        "straggler.",
-    )
     compress_threshold_bytes: f.Bytes = Field(
         65_535,
         description="Larger inputs and results are compressed, if their first 64 KiB show that it "
@@ -76,9 +69,6 @@ class UserSettings(SeekerSettings):
     cooling_s: f.SecondsOrZero = Field(
         10.0,
         description="An agent that failed a task is left alone for this long, longer each time.",
-    )
-    cooling_max_s: f.SecondsOrZero = Field(
-        600.0, description="But never longer than this: the fault may have been mended."
     )
     max_attempts: int = Field(
         3, ge=1, le=1000, description="A task that has failed this often has failed for good."
