@@ -92,6 +92,11 @@ class Program:
         complete = self.stdout().rpartition("\n")[0]
         return [json.loads(line) for line in complete.splitlines() if line.startswith("{")]
 
+    def family(self) -> list[psutil.Process]:
+        """Its living processes, the first one included."""
+        first = [psutil.Process(self.pid)] if self.is_running else []
+        return [*first, *self.note_descendants()]
+
     def note_descendants(self) -> list[psutil.Process]:
         """Its living descendants, remembered for the check that none of them stays."""
         living = proctree.descendants(self.pid)
