@@ -70,6 +70,23 @@ class HoldingsArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class ConnectionRenewed:
+    """An agent asked who we are, and `Hello` was said again.
+
+    What is sent until its holdings are known could not be told from what was lost: nothing is.
+    """
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentCleared:
+    """An agent has ended every attempt that was there when all were cancelled."""
+
+    agent: str
+
+
+@dataclass(frozen=True, slots=True)
 class AgentRefused:
     """An agent did not let us in, for this reason."""
 
@@ -118,19 +135,26 @@ class SettingsChanged:
     settings: DispatchSettings
 
 
+ContactEvent = (
+    RosterChanged
+    | AgentWelcomed
+    | HoldingsArrived
+    | ConnectionRenewed
+    | AgentCleared
+    | AgentRefused
+    | AgentUnreachable
+    | AgentLoadChanged
+    | AgentsHeard
+)
+"""What concerns agents rather than tasks."""
+
 Event = (
     TasksSubmitted
     | TasksCancelled
     | AllTasksCancelled
     | TasksFinalized
     | AttemptsEnded
-    | RosterChanged
-    | AgentWelcomed
-    | HoldingsArrived
-    | AgentRefused
-    | AgentUnreachable
-    | AgentLoadChanged
-    | AgentsHeard
     | InputProgressed
     | SettingsChanged
+    | ContactEvent
 )

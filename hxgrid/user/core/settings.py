@@ -26,3 +26,5 @@ class DispatchSettings:
     heartbeat_s: float
     suspect_after_s: float
     lost_after_s: float
+    max_connections: int = 1000
+    """Agents that a session is connected to at once; ZeroMQ's default is 1023 sockets."""

@@ -47,6 +47,7 @@ class Attempt:
 
     __slots__ = (
         "agent",
+        "begun_at",
         "ended_at",
         "is_duplicate",
         "number",
@@ -66,6 +67,8 @@ class Attempt:
         """Monotonic seconds of the user's computer."""
         self.is_duplicate = is_duplicate
         self.state = AttemptState.SENT
+        self.begun_at: float = 0.0
+        """When a slot was free for it, as far as the user side can tell; 0 while unknown."""
         self.outcome: str = ""
         """Name of the wire's `Outcome`, or "lost", once ended."""
         self.reason: Any = None
@@ -88,12 +91,14 @@ class TaskRecord:
         "function",
         "id",
         "idempotent",
+        "lane",
         "payload",
         "raw_bytes",
         "requires",
         "state",
         "stored_bytes",
         "submitted_at",
+        "trouble",
         "unfit_reason",
     )
 
@@ -134,3 +139,7 @@ class TaskRecord:
         self.submitted_at = 0.0
         self.unfit_reason = ""
         """Why no agent takes it at the moment, for `why()`."""
+        self.lane: Any = None
+        """The core's: where it waits; None while it does not."""
+        self.trouble: Any = None
+        """The core's: what went wrong so far; None while nothing did."""

@@ -1,0 +1,74 @@
+"""Actions in the making: what one event brings about, gathered per agent."""
+
+from __future__ import annotations
+
+from hxgrid.user.core.actions import (
+    AcknowledgeResults,
+    Action,
+    CancelAttempts,
+    CompleteTasks,
+    ConnectAgent,
+    DisconnectAgent,
+    DropTasks,
+    FailTasks,
+    PingAgents,
+    RecallAttempts,
+    SendAttempts,
+)
+from hxgrid.user.core.task import Attempt, TaskRecord
+from hxgrid.wire.batches import Key, ResultRecord
+
+
+class Orders:
+    """Filled while an event is handled, taken out at its end. Agents are boot ids."""
+
+    __slots__ = (
+        "acknowledged",
+        "cancelled",
+        "completions",
+        "connects",
+        "disconnects",
+        "dropped",
+        "failed",
+        "pings",
+        "recalled",
+        "sends",
+    )
+
+    def __init__(self) -> None:
+        self.disconnects: list[DisconnectAgent] = []
+        self.connects: list[ConnectAgent] = []
+        self.acknowledged: dict[str, list[Key]] = {}
+        self.cancelled: dict[str, list[Key]] = {}
+        self.recalled: dict[str, list[Key]] = {}
+        self.sends: dict[str, list[tuple[TaskRecord, Attempt]]] = {}
+        self.completions: list[tuple[TaskRecord, ResultRecord]] = []
+        self.failed: list[TaskRecord] = []
+        self.dropped: list[TaskRecord] = []
+        self.pings: list[str] = []
+
+    def cancel(self, agent: str, key: Key) -> None:
+        """Have an attempt stopped."""
+        self.cancelled.setdefault(agent, []).append(key)
+
+    def forget_agent(self, agent: str) -> None:
+        """Drop what was to be sent to an agent that is no longer connected."""
+        for orders in (self.acknowledged, self.cancelled, self.recalled, self.sends):
+            orders.pop(agent, None)
+
+    def take(self) -> list[Action]:
+        """Return all actions, those that free something before those that need it."""
+        actions: list[Action] = [*self.disconnects, *self.connects]
+        actions += [AcknowledgeResults(*item) for item in self.acknowledged.items()]
+        actions += [CancelAttempts(*item) for item in self.cancelled.items()]
+        actions += [RecallAttempts(*item) for item in self.recalled.items()]
+        actions += [SendAttempts(*item) for item in self.sends.items()]
+        if self.completions:
+            actions.append(CompleteTasks(self.completions))
+        if self.failed:
+            actions.append(FailTasks(self.failed))
+        if self.dropped:
+            actions.append(DropTasks(self.dropped))
+        if self.pings:
+            actions.append(PingAgents(self.pings))
+        return actions

@@ -1,0 +1,47 @@
+"""What a task needs of the computer that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hxgrid.wire.messages import Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """Every field that is set must be met; equal ones wait in one lane, so share them."""
+
+    platforms: tuple[str, ...] = ()
+    """Any of these values of `sys.platform`."""
+    machine: str = ""
+    python_implementation: str = ""
+    python_version: str = ""
+    """The `major.minor` that the agent's version must begin with."""
+    memory_bytes: int = 0
+    processors: int = 0
+    labels: frozenset[str] = frozenset()
+
+    def unmet_by(self, capabilities: Capabilities) -> str:
+        """Say what an agent lacks, as the end of the sentence "it ..."; empty if nothing."""
+        if self.platforms and capabilities.platform not in self.platforms:
+            return f"needs {' or '.join(self.platforms)}, not {capabilities.platform}"
+        if self.machine and capabilities.machine != self.machine:
+            return f"needs a {self.machine} processor, not {capabilities.machine}"
+        return self._unmet_python(capabilities) or self._unmet_size(capabilities)
+
+    def _unmet_python(self, capabilities: Capabilities) -> str:
+        wanted = self.python_implementation
+        if wanted and capabilities.python_implementation != wanted:
+            return f"needs {wanted}, not {capabilities.python_implementation}"
+        parts = tuple(self.python_version.split(".")) if self.python_version else ()
+        if parts and tuple(capabilities.python_version.split("."))[: len(parts)] != parts:
+            return f"needs Python {self.python_version}, not {capabilities.python_version}"
+        return ""
+
+    def _unmet_size(self, capabilities: Capabilities) -> str:
+        if capabilities.memory_bytes < self.memory_bytes:
+            return f"needs {self.memory_bytes} bytes of memory"
+        if capabilities.processors < self.processors:
+            return f"needs {self.processors} processors"
+        missing = sorted(self.labels - set(capabilities.labels))
+        return f"needs the label {missing[0]}" if missing else ""
