@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 QUESTION_BYTES: Final = 512
 MAX_GRID_NAME_BYTES: Final = 255
 MAX_HOST_BYTES: Final = 64
-ROLES: Final = ("agent", "user")
+ROLES: Final = ("agent", "user", "coordinator")
+"""Who asks. A coordinator asks too: two under one name would share the agents out between them."""
 
 _MAGIC = b"hxGb"
 _QUESTION, _ANSWER = 1, 2

@@ -16,7 +16,7 @@ from hxgrid.errors import RemoteProtocolError
 from hxgrid.wire import messages
 from hxgrid.wire.batches import Buffer
 from hxgrid.wire.limits import MAX_JSON_BYTES
-from hxgrid.wire.messages import Document, Reason
+from hxgrid.wire.messages import Document, Protocol, Reason
 
 FIRST_DOCUMENT: Final = 32
 """Numbers from here on are documents."""
@@ -51,6 +51,25 @@ def read_document(frame: Buffer) -> Document | None:
     if model is None:
         return None
     return _validate(model, bytes(frame[1:]))
+
+
+class _Versioned(BaseModel):
+    """The one field that all versions of the protocol agree on."""
+
+    protocol: Protocol
+
+
+def read_protocol(frame: Buffer) -> Protocol | None:
+    """Read only the protocol version of a document; None if it has none.
+
+    For documents that `read_document` rejects: another major version may have changed all the rest.
+    """
+    if not 1 < len(frame) <= MAX_JSON_BYTES + 1:
+        return None
+    try:
+        return _Versioned.model_validate_json(bytes(frame[1:])).protocol
+    except ValueError:
+        return None
 
 
 def pack_reason(reason: Reason) -> bytes:

@@ -129,7 +129,7 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class Document(BaseModel):
     """Base of all JSON messages: frozen, unknown fields ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
 
 class Protocol(Document):
