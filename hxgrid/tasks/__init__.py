@@ -2,3 +2,7 @@
 
 No sockets other than the pipe to the agent, and no scheduling. Foreign code runs only here.
 """
+
+from hxgrid.tasks.agent import TaskAgent
+
+__all__ = ["TaskAgent"]

@@ -1,0 +1,252 @@
+"""What agent and task process say to each other over their socket pair.
+
+A frame is a length, a kind and a body: `u32 bytes of the body | u8 kind | body`. The hot ones, RUN
+and RESULTS, carry batches in a fixed layout; the others are rare and carry JSON. Payloads above
+`SMALL_PAYLOAD_BYTES` lie in files: of an input the RUN frame holds the path where the payload
+would be, the file of an output is named by `output_name`.
+
+The agent does not trust what a process says: foreign code runs there. Everything is checked before
+it is used, and `FrameError` ends the process.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+# agent to process
+SETUP = 1
+"""JSON: `page`, the path of the shared page. The first frame."""
+ASSIGN = 2
+"""JSON: the session that the process works for; see `Assignment`."""
+FUNCTION = 3
+"""JSON: `function`, an id, and `spec`, the fields of a `FunctionSpec`."""
+RUN = 4
+"""A batch of attempts."""
+TAKE_BACK = 5
+"""Serials (u64 each) of attempts that are wanted back if they have not begun."""
+DATA = 6
+"""JSON: `request`, `path` or null, `text`: the answer to DATA_WANTED."""
+END = 7
+"""Empty: run the last hooks and end."""
+
+# process to agent
+READY = 16
+"""JSON: `notes`, what could not be done to make the process unobtrusive. The first frame."""
+RESULTS = 17
+"""A batch of ended attempts."""
+RETURNED = 18
+"""Serials (u64 each) of attempts that were wanted back and have not begun."""
+DATA_WANTED = 19
+"""JSON: `request`, `name`."""
+DATA_FREED = 20
+"""JSON: `name`, or null for all."""
+
+IN_FILE = 0x80
+"""Flag of a record beside those of `AttemptFlag`: the payload lies in a file."""
+COMPRESSED = 1
+"""As in `AttemptFlag`."""
+
+MAX_BODY_BYTES = 4 * 1024 * 1024
+"""What a process may send in one frame. Results are sent at 256 KiB and hold 64 KiB at most."""
+
+_HEAD = struct.Struct("<IB")
+_COUNT = struct.Struct("<I")
+_RUN = struct.Struct("<QQHBBIQI")
+_RESULT = struct.Struct("<QBBQQdd")
+_SERIAL = struct.Struct("<Q")
+
+Buffer = bytes | bytearray | memoryview
+
+
+class FrameError(Exception):
+    """The other end broke the rules; the text says how."""
+
+
+class Assignment(NamedTuple):
+    """The session that a process works for, and what it needs to know of it."""
+
+    session_number: int
+    """`session_id` of `run_task`."""
+    cache_folder: str
+    """`session_cache_directory`, which exists."""
+    exchange_folder: str
+    """Where the files of large outputs are made; it exists."""
+    lock_path: str
+    """The file behind `global_lock`; it need not exist."""
+    compress_threshold_bytes: int
+
+
+class Run(NamedTuple):
+    """One record of RUN."""
+
+    serial: int
+    """Counts the attempts of one process from 1."""
+    task: int
+    attempt: int
+    flags: int
+    function: int
+    raw_bytes: int
+    payload: Buffer
+    """The path, as UTF-8, if IN_FILE."""
+
+
+RunFields = tuple[int, int, int, int, int, int, Buffer]
+"""The fields of a `Run`, as a tuple that costs less to make."""
+
+
+class Result(NamedTuple):
+    """One record of RESULTS."""
+
+    serial: int
+    outcome: int
+    flags: int
+    stored_bytes: int
+    raw_bytes: int
+    started_at: float
+    ended_at: float
+    payload: Buffer
+    """Empty if IN_FILE."""
+
+
+ResultFields = tuple[int, int, int, int, int, float, float, Buffer]
+"""The fields of a `Result`, likewise."""
+
+
+def output_name(serial: int, pid: int) -> str:
+    """Return the name of the file that holds the output of an attempt."""
+    return f"output-{pid}-{serial}"
+
+
+def pack_frame(kind: int, body: bytes = b"") -> bytes:
+    """Make a frame."""
+    return _HEAD.pack(len(body), kind) + body
+
+
+def pack_json(kind: int, **fields: Any) -> bytes:
+    """Make a frame that carries JSON."""
+    return pack_frame(kind, json.dumps(fields).encode())
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """Read the body of a frame that carries JSON."""
+    try:
+        fields = json.loads(body)
+    except ValueError as error:
+        raise FrameError(f"a frame holds no JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise FrameError("a frame holds no JSON object")
+    return fields
+
+
+def pack_serials(kind: int, serials: Iterable[int]) -> bytes:
+    """Make a TAKE_BACK or RETURNED."""
+    return pack_frame(kind, b"".join([_SERIAL.pack(serial) for serial in serials]))
+
+
+def read_serials(body: bytes) -> list[int]:
+    """Read a TAKE_BACK or RETURNED."""
+    if len(body) % _SERIAL.size:
+        raise FrameError(f"a list of serials has {len(body)} bytes")
+    return [serial for (serial,) in _SERIAL.iter_unpack(body)]
+
+
+def pack_run(runs: Sequence[RunFields]) -> bytes:
+    """Make a RUN from `Run`s or plain tuples."""
+    pack = _RUN.pack
+    records = [
+        pack(serial, task, attempt, flags, 0, function, raw_bytes, len(payload))
+        for serial, task, attempt, flags, function, raw_bytes, payload in runs
+    ]
+    return _batch(RUN, records, [run[6] for run in runs])
+
+
+def read_run(body: bytes) -> list[Run]:
+    """Read a RUN."""
+    (count,) = _COUNT.unpack_from(body)
+    end = _COUNT.size + count * _RUN.size
+    runs = []
+    for record in _RUN.iter_unpack(body[_COUNT.size : end]):
+        serial, task, attempt, flags, _, function, raw_bytes, size = record
+        start, end = end, end + size
+        runs.append(Run(serial, task, attempt, flags, function, raw_bytes, body[start:end]))
+    return runs
+
+
+def pack_results(results: Sequence[ResultFields]) -> bytes:
+    """Make a RESULTS from `Result`s or plain tuples."""
+    pack = _RESULT.pack
+    records = [pack(*result[:7]) for result in results]
+    return _batch(RESULTS, records, [result[7] for result in results])
+
+
+def read_results(body: bytes, max_payload_bytes: int, last_outcome: int) -> list[Result]:
+    """Read a RESULTS and check it."""
+    if len(body) < _COUNT.size:
+        raise FrameError("a batch of results has no count")
+    (count,) = _COUNT.unpack_from(body)
+    end = _COUNT.size + count * _RESULT.size
+    if end > len(body):
+        raise FrameError(f"{count} results do not fit {len(body)} bytes")
+    results = []
+    for record in _RESULT.iter_unpack(body[_COUNT.size : end]):
+        serial, outcome, flags, stored, raw, started, ended = record
+        start = end
+        if flags & IN_FILE == 0:
+            end += stored
+            if stored > max_payload_bytes:
+                raise FrameError(f"a result of {stored} bytes must lie in a file")
+        if outcome > last_outcome or flags & ~(IN_FILE | COMPRESSED):
+            raise FrameError(f"a result has outcome {outcome} and flags {flags:#x}")
+        results.append(Result(serial, outcome, flags, stored, raw, started, ended, body[start:end]))
+    if end != len(body):
+        raise FrameError(f"results name {end} bytes, the frame has {len(body)}")
+    return results
+
+
+class FrameReader:
+    """Cuts a stream of bytes into frames, whatever pieces it comes in."""
+
+    __slots__ = ("_have", "_limit", "_need", "_parts")
+
+    def __init__(self, limit_bytes: int | None = None) -> None:
+        self._limit = limit_bytes
+        # Pieces of an incomplete frame, what they have, and what must be there to go on.
+        self._parts: list[bytes] = []
+        self._have = 0
+        self._need = 0
+
+    def feed(self, data: bytes) -> list[tuple[int, bytes]]:
+        """Take in bytes; return the frames (kind, body) that are complete now."""
+        if self._parts:
+            self._parts.append(data)
+            self._have += len(data)
+            if self._have < self._need:
+                return []
+            data = b"".join(self._parts)
+            self._parts = []
+        frames = []
+        start, end = 0, len(data)
+        need = _HEAD.size
+        while end - start >= _HEAD.size:
+            size, kind = _HEAD.unpack_from(data, start)
+            if self._limit is not None and size > self._limit:
+                raise FrameError(f"a frame of {size} bytes is over the limit of {self._limit}")
+            need = _HEAD.size + size
+            if end - start < need:
+                break
+            frames.append((kind, data[start + _HEAD.size : start + need]))
+            start += need
+            need = _HEAD.size
+        if start < end:
+            self._parts = [data[start:]]
+            self._have = end - start
+            self._need = need
+        return frames
+
+
+def _batch(kind: int, records: list[bytes], payloads: list[Buffer]) -> bytes:
+    size = _COUNT.size + sum(map(len, records)) + sum(map(len, payloads))
+    return b"".join([_HEAD.pack(size, kind), _COUNT.pack(len(records)), *records, *payloads])

@@ -1,0 +1,49 @@
+"""The one place that chooses between the files of the operating systems."""
+
+from __future__ import annotations
+
+import sys
+
+if sys.platform == "win32":
+    from hxgrid_agent.execution.spawn_windows import has_exited, socket_pair, spawn
+    from hxgrid_agent.execution.tree_windows import (
+        MARK,
+        continue_tree,
+        cpu_seconds,
+        is_stopped,
+        kill_tree,
+        stop_tree,
+    )
+else:
+    from hxgrid_agent.execution.spawn_posix import has_exited, socket_pair, spawn
+
+    if sys.platform == "linux":
+        from hxgrid_agent.execution.tree_linux import (
+            MARK,
+            continue_tree,
+            cpu_seconds,
+            is_stopped,
+            kill_tree,
+            stop_tree,
+        )
+    else:
+        from hxgrid_agent.execution.tree_psutil import (
+            MARK,
+            continue_tree,
+            cpu_seconds,
+            is_stopped,
+            kill_tree,
+            stop_tree,
+        )
+
+__all__ = [
+    "MARK",
+    "continue_tree",
+    "cpu_seconds",
+    "has_exited",
+    "is_stopped",
+    "kill_tree",
+    "socket_pair",
+    "spawn",
+    "stop_tree",
+]

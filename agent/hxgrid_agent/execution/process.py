@@ -1,0 +1,453 @@
+"""`TaskProcess`: the agent's end of one task process.
+
+It is started without belonging to anybody, reports `Ready`, is assigned to one session, runs that
+session's attempts one at a time in the order in which it got them, and ends with `Died`, whatever
+ended it. Nothing here waits for the process: what cannot be sent at once is kept until the socket
+takes it, and what the process says is cut into frames as it comes. All methods belong to the thread
+of the agent's loop.
+
+The awkward case is the end. The socket's end is how it is noticed, but a task can close the socket
+and live, a child of the task can hold it open, and the exit status may come a moment later. So the
+socket's end is followed by a short wait for the exit and then by a kill, and `poll` finds the exit
+without the socket. Only then, and before the dead process is waited for (which frees its number),
+everything that it has started is found and killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import stat
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from hxgrid.tasks.page import ENDING, RING, SUSPENDED, SharedPage
+from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
+from hxgrid.wire.limits import MAX_NAME_CHARS, SMALL_PAYLOAD_BYTES
+from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
+from hxgrid_agent.execution import frames, platform
+from hxgrid_agent.execution.events import (
+    DataAsked,
+    DataGivenUp,
+    Died,
+    Ended,
+    Ready,
+    Returned,
+    SlotEvent,
+)
+from hxgrid_agent.execution.exits import describe_exit, read_tail
+from hxgrid_agent.execution.frames import IN_FILE, Assignment, FrameError, FrameReader
+
+_RECEIVE_BYTES = 256 * 1024
+_EXIT_WAIT_S = 0.02
+"""How long after the socket's end the exit status is waited for: it follows within microseconds."""
+_EXIT_POLL_S = 0.001
+_LAST_OUTCOME = max(Outcome)
+_CHUNKED = int(AttemptFlag.CHUNKED)
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""A slot is one processor's worth; numeric libraries would take all there are, in every slot."""
+
+
+class TaskProcess:
+    """One task process and what it has been given. See the module's text for its life."""
+
+    def __init__(self, number: int, folder: Path) -> None:
+        self.number = number
+        self.slot = 0
+        """What its results say about where they ran; whoever deals the slots sets it."""
+        self._folder = folder
+        self._mark = secrets.token_hex(8)
+        # All made by `start`.
+        self._process: subprocess.Popen[bytes]
+        self._channel: socket.socket
+        self._bell: socket.socket
+        self._page: SharedPage
+        self._output: int
+        self._paths: tuple[Path, ...] = ()
+        self._is_started = False
+        self._reader = FrameReader(frames.MAX_BODY_BYTES)
+        self._unsent: deque[memoryview] = deque()
+        self._rings_when_sent = False
+        self._next_serial = 1
+        # Attempts that it holds, both ways, in the order in which it runs them.
+        self._keys: dict[int, Key] = {}
+        self._serials: dict[Key, int] = {}
+        self._exchange_folder = ""
+        self._last_beats = 0
+        self._last_beat_at = 0.0
+        self._last_report = (0, 0.0, "")
+        # Why we ended it; empty if it ended by itself.
+        self._kill_reason = ""
+        self._is_cut = False
+        self._is_dead = False
+
+    # -- life
+
+    def start(self, environment: Mapping[str, str] | None = None) -> None:
+        """Start it; `Ready` follows. Raises `OSError` if the system cannot.
+
+        Costs the caller about a millisecond. On Linux the process dies with the calling thread.
+        """
+        name = f"{self.number}-{self._mark}"
+        page_path = self._folder / f"page-{name}"
+        output_path = self._folder / f"output-{name}"
+        self._page = SharedPage.create(page_path)
+        self._output = os.open(output_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._paths = (page_path, output_path)
+        self._channel, channel = platform.socket_pair()
+        self._bell, bell = platform.socket_pair()
+        self._channel.setblocking(False)
+        self._bell.setblocking(False)
+        self._is_started = True
+        given = os.environ if environment is None else environment
+        try:
+            self._process = platform.spawn(
+                channel,
+                bell,
+                self._output,
+                self._folder,
+                {**_ONE_THREAD, **given, platform.MARK: self._mark},
+            )
+        except OSError:
+            self._release()
+            raise
+        finally:
+            channel.close()
+            bell.close()
+        self._send(frames.pack_json(frames.SETUP, page=str(page_path)))
+
+    @property
+    def socket(self) -> socket.socket:
+        """What the loop waits for; `on_readable` and, if `wants_write`, `on_writable` follow."""
+        return self._channel
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    @property
+    def is_cut(self) -> bool:
+        """The socket has ended and `Died` has not come yet: stop watching it, call `poll`."""
+        return self._is_cut
+
+    def end(self) -> None:
+        """Let it finish what it holds, run its last hooks and end; `Died` follows."""
+        self._page.set_state(ENDING, is_on=True)
+        self._kill_reason = self._kill_reason or "the task process ended as it was asked to"
+        self._send(frames.pack_frame(frames.END))
+
+    def kill(self, reason: str) -> None:
+        """Kill it and everything that it has started; `Died` with this reason follows."""
+        if not self._is_dead:
+            self._kill_reason = reason
+            platform.kill_tree(self._process, self._mark)
+
+    def poll(self) -> Died | None:
+        """Return `Died` if the process has ended; once. Call it from time to time: see above."""
+        if self._is_dead or not platform.has_exited(self._process):
+            return None
+        # What it has left behind, while it can still be found by its parent's number.
+        platform.kill_tree(self._process, self._mark)
+        return self._bury(self._process.wait())
+
+    def close(self) -> None:
+        """Kill it if it lives, wait for it, and let everything go. Closing twice is harmless."""
+        if self._is_started and not self._is_dead:
+            self.kill("the agent has ended")
+            self._bury(self._process.wait())
+
+    # -- work
+
+    def assign(self, assignment: Assignment) -> None:
+        """Let it work for this session from now on; once."""
+        self._exchange_folder = assignment.exchange_folder
+        self._send(frames.pack_json(frames.ASSIGN, **assignment._asdict()))
+
+    def offer_function(self, offer: FunctionOffer, folder: str, paths: Sequence[str]) -> None:
+        """Say what a function id stands for; its files lie in `folder` under `paths`."""
+        spec = {
+            "kind": offer.kind,
+            "entry": offer.entry,
+            "module": offer.module,
+            "folder": folder,
+            "paths": list(paths),
+            "distribution": offer.distribution,
+            "distribution_version": offer.distribution_version,
+            "python_implementation": offer.python_implementation,
+            "python_version": offer.python_version,
+            "label": offer.label,
+        }
+        self._send(frames.pack_json(frames.FUNCTION, function=offer.function, spec=spec))
+
+    @property
+    def room(self) -> int:
+        """How many more attempts it can be given."""
+        return RING - len(self._keys)
+
+    def run(self, attempts: Iterable[tuple[AttemptRecord, str]]) -> None:
+        """Give it attempts, each with the path of its input, or "" if the record has the payload.
+
+        The files must stay until the attempts have ended; the process only reads them.
+        """
+        serial = self._next_serial
+        runs: list[frames.RunFields] = []
+        keys, serials, clear_cancel = self._keys, self._serials, self._page.clear_cancel
+        for (task, attempt, flags, function, _, raw_bytes, payload), path in attempts:
+            key = (task, attempt)
+            keys[serial] = key
+            serials[key] = serial
+            clear_cancel(serial)
+            flags &= frames.COMPRESSED  # noqa: PLW2901 - of the record's own only this one goes on
+            if path:
+                flags |= IN_FILE  # noqa: PLW2901
+                payload = os.fsencode(path)  # noqa: PLW2901
+            runs.append((serial, task, attempt, flags, function, raw_bytes, payload))
+            serial += 1
+        self._next_serial = serial
+        if len(keys) > RING:
+            raise ValueError(f"a task process cannot hold {len(keys)} attempts, see `room`")
+        self._send(frames.pack_run(runs))
+
+    def take_back(self, keys: Iterable[Key]) -> None:
+        """Ask for those of these that it has not begun; `Returned` follows if there are any."""
+        serials = [self._serials[key] for key in keys if key in self._serials]
+        if serials:
+            self._send(frames.pack_serials(frames.TAKE_BACK, serials))
+            self._rings_when_sent = True
+            self._ring()
+
+    def cancel(self, keys: Iterable[Key]) -> None:
+        """Tell these to stop. They end as CANCELLED, or as what they were just before."""
+        for key in keys:
+            serial = self._serials.get(key)
+            if serial is not None:
+                self._page.cancel(serial)
+
+    def suspend(self) -> None:
+        """Freeze it and everything that it has started."""
+        self._page.set_state(SUSPENDED, is_on=True)
+        platform.stop_tree(self._process, self._mark)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        self._page.set_state(SUSPENDED, is_on=False)
+        platform.continue_tree(self._process, self._mark)
+
+    def answer_data(self, request: int, path: str | None, text: str = "") -> None:
+        """Answer a `DataAsked`: the file to map, or why there is none."""
+        self._send(frames.pack_json(frames.DATA, request=request, path=path, text=text))
+
+    # -- what can be seen without asking
+
+    @property
+    def held(self) -> Sequence[Key]:
+        """Attempts that it holds, in the order in which it runs them."""
+        return list(self._keys.values())
+
+    def running(self) -> tuple[Key, float] | None:
+        """Return the attempt that it is in, and since when; None between attempts."""
+        serial, began_at = self._page.running
+        key = self._keys.get(serial)
+        return None if key is None else (key, began_at)
+
+    def last_beat(self, now: float) -> float:
+        """Return when it was last seen to beat; it beats about every 0.4 s once it is assigned."""
+        beats = self._page.beats
+        if beats != self._last_beats:
+            self._last_beats = beats
+            self._last_beat_at = now
+        return self._last_beat_at
+
+    def new_report(self) -> tuple[Key, float, str] | None:
+        """Return what the running attempt has reported since the last call: fraction, text."""
+        report = self._page.report()
+        if report is None or report == self._last_report or report.serial not in self._keys:
+            return None
+        self._last_report = report
+        return self._keys[report.serial], report.fraction, report.text
+
+    def cpu_seconds(self) -> float | None:
+        """Return the processor time of its whole tree; None if it is gone."""
+        return None if self._is_dead else platform.cpu_seconds(self._process)
+
+    def is_stopped(self) -> bool:
+        """Say whether the system holds it stopped, by `suspend` or by somebody else."""
+        return not self._is_dead and platform.is_stopped(self._process)
+
+    # -- the socket
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether something waits for the socket to take it."""
+        return bool(self._unsent)
+
+    def on_writable(self) -> None:
+        """Send what waits, as far as the socket takes it."""
+        unsent = self._unsent
+        try:
+            while unsent:
+                sent = self._channel.send(unsent[0])
+                if sent < len(unsent[0]):
+                    unsent[0] = unsent[0][sent:]
+                else:
+                    unsent.popleft()
+        except BlockingIOError:
+            return
+        except OSError:
+            # It is dying; reading tells.
+            unsent.clear()
+        self._ring()
+
+    def on_readable(self) -> list[SlotEvent]:
+        """Take in what has come; `Died` is the last event ever."""
+        if self._is_dead or self._is_cut:
+            return []
+        try:
+            data = self._channel.recv(_RECEIVE_BYTES)
+        except BlockingIOError:
+            return []
+        except OSError:
+            data = b""
+        if not data:
+            return self._on_cut()
+        try:
+            return [
+                event
+                for kind, body in self._reader.feed(data)
+                if (event := self._event(kind, body)) is not None
+            ]
+        except FrameError as error:
+            self.kill(f"the task process broke the rules: {error}")
+            return self._on_cut()
+
+    def _on_cut(self) -> list[SlotEvent]:
+        self._is_cut = True
+        self._wait_for_exit()
+        if not platform.has_exited(self._process):
+            self.kill(self._kill_reason or "the task process closed its connection to its agent")
+            self._wait_for_exit()
+        died = self.poll()
+        return [] if died is None else [died]
+
+    def _wait_for_exit(self) -> None:
+        never = threading.Event()
+        for _ in range(int(_EXIT_WAIT_S / _EXIT_POLL_S)):
+            if platform.has_exited(self._process):
+                return
+            never.wait(_EXIT_POLL_S)
+
+    def _event(self, kind: int, body: bytes) -> SlotEvent | None:
+        if kind == frames.RESULTS:
+            return self._ended(body)
+        if kind == frames.RETURNED:
+            return Returned(self._take_out(frames.read_serials(body)))
+        fields = frames.read_json(body)
+        name = fields.get("name")
+        if kind == frames.DATA_WANTED:
+            request = fields.get("request")
+            if isinstance(request, int) and isinstance(name, str) and len(name) <= MAX_NAME_CHARS:
+                return DataAsked(request, name)
+        elif kind == frames.DATA_FREED:
+            if name is None or isinstance(name, str):
+                return DataGivenUp(name)
+        elif kind == frames.READY:
+            self._forget_files()
+            return Ready(tuple(str(note) for note in fields.get("notes", ())))
+        raise FrameError(f"a frame of kind {kind} holds {str(fields)[:200]}")
+
+    def _ended(self, body: bytes) -> Ended:
+        records: list[ResultRecord] = []
+        files: dict[Key, str] = {}
+        keys, serials, slot = self._keys, self._serials, self.slot
+        for result in frames.read_results(body, SMALL_PAYLOAD_BYTES, _LAST_OUTCOME):
+            serial, outcome, flags, stored, raw, started_at, ended_at, payload = result
+            key = keys.pop(serial, None)
+            if key is None:
+                raise FrameError(f"a result of attempt {serial}, which it does not hold")
+            del serials[key]
+            if not flags & frames.COMPRESSED and stored != raw:
+                raise FrameError(f"a plain result of {stored} bytes claims {raw}")
+            if flags & IN_FILE:
+                files[key] = self._output_file(serial, stored)
+                flags = flags & ~IN_FILE | _CHUNKED
+            records.append(
+                ResultRecord(*key, outcome, flags, slot, stored, raw, started_at, ended_at, payload)
+            )
+        return Ended(records, files)
+
+    def _output_file(self, serial: int, stored_bytes: int) -> str:
+        path = Path(self._exchange_folder, frames.output_name(serial, self.pid))
+        try:
+            # Not followed: a link could point to what the loop would wait for.
+            status = path.lstat()
+        except OSError as error:
+            raise FrameError(f"the file of a result cannot be read: {error}") from error
+        if not stat.S_ISREG(status.st_mode) or status.st_size != stored_bytes:
+            raise FrameError(f"the file of a result has {status.st_size} bytes, not {stored_bytes}")
+        return str(path)
+
+    def _take_out(self, serials: Iterable[int]) -> list[Key]:
+        keys = []
+        for serial in serials:
+            key = self._keys.pop(serial, None)
+            if key is None:
+                raise FrameError(f"attempt {serial} was given back, which it does not hold")
+            del self._serials[key]
+            keys.append(key)
+        return keys
+
+    def _send(self, frame: bytes) -> None:
+        if self._is_dead or self._is_cut:
+            return
+        self._unsent.append(memoryview(frame))
+        if len(self._unsent) == 1:
+            self.on_writable()
+
+    def _ring(self) -> None:
+        """Make a process that is inside a task look into its socket, once all is in there."""
+        if self._rings_when_sent and not self._unsent:
+            self._rings_when_sent = False
+            # If it cannot be rung, a ring that it has not heard yet is pending, or it is dying.
+            with contextlib.suppress(OSError):
+                self._bell.send(b"!")
+
+    # -- the end
+
+    def _bury(self, status: int) -> Died:
+        serial, _ = self._page.running
+        running = self._keys.pop(serial, None)
+        sentence, signal_name = describe_exit(status)
+        if self._kill_reason:
+            sentence, signal_name = self._kill_reason, ""
+        reason = Reason(
+            text=sentence,
+            output=read_tail(self._output, self._page.output_mark),
+            signal=signal_name,
+        )
+        lost = tuple(self._keys.values())
+        self._keys.clear()
+        self._serials.clear()
+        self._is_dead = True
+        self._is_cut = False
+        self._release()
+        return Died(reason, running, lost)
+
+    def _release(self) -> None:
+        self._is_dead = True
+        self._channel.close()
+        self._bell.close()
+        self._page.close()
+        os.close(self._output)
+        self._forget_files()
+
+    def _forget_files(self) -> None:
+        """Remove the names of its files, as soon as the system allows it for open ones."""
+        for path in self._paths:
+            with contextlib.suppress(OSError):
+                path.unlink()

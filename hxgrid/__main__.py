@@ -1,0 +1,23 @@
+"""`python -m hxgrid`: the command line, and the task processes of an agent.
+
+A task process must start fast and stay small, so it is told apart before anything is imported.
+"""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run what the first argument names; return the exit status."""
+    if sys.argv[1:2] == ["slot"]:
+        from hxgrid_agent.execution.child import main as slot_main
+
+        return slot_main(sys.argv[2:])
+    from hxgrid.cli.main import main as command_main
+
+    return int(command_main() or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,168 @@
+"""Running functions in a task process, and judging how an attempt ended.
+
+A function becomes a *runner*: payload in, payload out. It is made at the function's first attempt,
+so that whatever goes wrong with loading it is told as the end of that attempt. A runner returns the
+output or raises; `judge` turns what was raised into an outcome and a reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from hxgrid.errors import TaskCancelled
+from hxgrid.streams import Stream
+from hxgrid.tasks.loading import FunctionSpec, Loader, UnusableError
+from hxgrid.tasks.reasons import name_of, reason, sentence, traceback_of
+from hxgrid.wire import calls
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from hxgrid.tasks.agent import TaskAgent
+
+# The numbers of `hxgrid.wire.messages.Outcome`, without the price of importing pydantic.
+DONE = 0
+FAILED = 1
+CANCELLED = 4
+NOT_STARTED = 5
+UNUSABLE = 6
+
+Buffer = bytes | bytearray | memoryview
+Runner = Callable[[Buffer], Buffer]
+
+
+class ReturnedFalseError(Exception):
+    """The function's way to say that it failed; the text says so for people."""
+
+
+class Functions:
+    """All functions of one session in this process, by their ids."""
+
+    def __init__(self, agent: TaskAgent, session_number: int) -> None:
+        self._agent = agent
+        self._session_number = session_number
+        self._loader = Loader()
+        self._specs: dict[int, FunctionSpec] = {}
+        self._runners: dict[int, Runner] = {}
+        # Modules whose `start_session` has been called, in that order.
+        self._started: list[ModuleType] = []
+
+    def offer(self, function: int, spec: FunctionSpec) -> None:
+        """Say what an id stands for; it is loaded when it is first run."""
+        self._specs[function] = spec
+        self._runners.pop(function, None)
+
+    def runner(self, function: int) -> Runner:
+        """Return the runner of a function, loading it if need be; raise `UnusableError`."""
+        runner = self._runners.get(function)
+        if runner is None:
+            spec = self._specs.get(function)
+            if spec is None:
+                raise UnusableError(f"function {function} was never described to this process")
+            runner = self._runners[function] = self._make(spec)
+        return runner
+
+    def end_session(self) -> list[BaseException]:
+        """Call `end_session` of every module that was used; return what they raised."""
+        problems: list[BaseException] = []
+        while self._started:
+            hook = getattr(self._started.pop(), "end_session", None)
+            if hook is not None:
+                try:
+                    hook(self._agent, self._session_number)
+                except BaseException as error:  # noqa: BLE001 - the others have theirs to do
+                    problems.append(error)
+        return problems
+
+    def _make(self, spec: FunctionSpec) -> Runner:
+        function, module = self._loader.load(spec)
+        if spec.takes_calls:
+            return partial(run_calls, function, self._agent)
+        if module is not None and module not in self._started:
+            self._start(module, spec)
+        return stream_runner(function, self._agent, self._session_number)
+
+    def _start(self, module: ModuleType, spec: FunctionSpec) -> None:
+        hook = getattr(module, "start_session", None)
+        if hook is not None:
+            try:
+                hook(self._agent, self._session_number)
+            except BaseException as error:
+                raise UnusableError(
+                    f"start_session of {spec.label or spec.entry!r} raised {sentence(error)}", error
+                ) from error
+        self._started.append(module)
+
+
+def stream_runner(
+    function: Callable[[TaskAgent, int, Stream, Stream], Any],
+    agent: TaskAgent,
+    session_number: int,
+) -> Runner:
+    """Return the runner of a `run_task` function."""
+
+    def run(payload: Buffer) -> Buffer:
+        out_stream = Stream()
+        answer = function(agent, session_number, Stream(payload, readonly=True), out_stream)
+        if answer is None or answer:
+            if out_stream.is_compressed:
+                return _expanded(out_stream)
+            return out_stream.getbuffer()
+        name = getattr(function, "__name__", "the function")
+        raise ReturnedFalseError(f"{name} returned {answer!r}")
+
+    return run
+
+
+def run_calls(function: Callable[..., Any], agent: TaskAgent, payload: Buffer) -> bytes:
+    """Run a pickled batch of calls of one function; each has its own result or exception."""
+    try:
+        batch = calls.unpack_calls(payload)
+    except BaseException as error:
+        raise UnusableError(
+            f"the arguments cannot be unpickled here: {sentence(error)}", error
+        ) from error
+    results = []
+    for args, kwargs in batch:
+        if agent.is_cancelled:
+            raise TaskCancelled("the batch was cancelled")
+        try:
+            results.append(calls.success(function(*args, **kwargs)))
+        except (SystemExit, KeyboardInterrupt) as error:
+            # In its own type it would end the application that asks for the result.
+            stopped = RuntimeError(_exit_text(error))
+            results.append(calls.failure(stopped, traceback_of(error)))
+        except BaseException as error:  # noqa: BLE001 - the exception is this call's result
+            results.append(calls.failure(error, traceback_of(error)))
+    return calls.pack_results(results)
+
+
+def judge(error: BaseException, is_cancelled: bool, output: bytes) -> tuple[int, bytes]:
+    """Return outcome and payload of an attempt whose runner raised `error`."""
+    if is_cancelled or isinstance(error, TaskCancelled):
+        return CANCELLED, b""
+    if isinstance(error, UnusableError):
+        return UNUSABLE, reason(
+            str(error), exception=error.cause_name, trace=error.trace, output=output
+        )
+    if isinstance(error, ReturnedFalseError):
+        return FAILED, reason(str(error), output=output)
+    is_exit = isinstance(error, SystemExit | KeyboardInterrupt)
+    text = _exit_text(error) if is_exit else sentence(error)
+    return FAILED, reason(text, exception=name_of(error), trace=traceback_of(error), output=output)
+
+
+def _exit_text(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the task called sys.exit({'' if error.code is None else repr(error.code)})"
+    return "the task was interrupted"
+
+
+def _expanded(stream: Stream) -> memoryview:
+    from hxgrid.streams.compression import expand_stream
+    from hxgrid.wire.limits import MAX_PAYLOAD_BYTES
+
+    expand_stream(stream, MAX_PAYLOAD_BYTES)
+    return stream.getbuffer()
