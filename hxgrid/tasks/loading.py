@@ -19,17 +19,15 @@ import os
 import pickle
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from hxgrid.errors import HxGridError
 from hxgrid.tasks.reasons import sentence, traceback_of
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionSpec:
+class FunctionSpec(NamedTuple):
     """What a function id stands for; the fields of `FunctionOffer` that matter in the process."""
 
     kind: str
@@ -37,7 +35,7 @@ class FunctionSpec:
     module: str = ""
     folder: str = ""
     """Where its files lie."""
-    paths: tuple[str, ...] = field(default=())
+    paths: tuple[str, ...] = ()
     """The files, in the order of the offer; relative to `folder`."""
     distribution: str = ""
     distribution_version: str = ""

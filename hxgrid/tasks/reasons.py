@@ -8,7 +8,6 @@ against each other.
 from __future__ import annotations
 
 import json
-import traceback
 from pathlib import Path
 
 from hxgrid.wire.limits import MAX_NAME_CHARS
@@ -60,6 +59,8 @@ def hide_folder(folder: Path) -> None:
 
 def traceback_of(error: BaseException) -> str:
     """Format an exception with its traceback from the task's first line on."""
+    import traceback
+
     frame = error.__traceback__
     while frame is not None and _is_own(frame.tb_frame.f_code.co_filename):
         frame = frame.tb_next

@@ -8,14 +8,12 @@ output or raises; `judge` turns what was raised into an outcome and a reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from hxgrid.errors import TaskCancelled
 from hxgrid.streams import Stream
-from hxgrid.tasks.loading import FunctionSpec, Loader, UnusableError
+from hxgrid.tasks.loading import FunctionSpec, Loader, UnusableError, here
 from hxgrid.tasks.reasons import name_of, reason, sentence, traceback_of
-from hxgrid.wire import calls
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -79,7 +77,7 @@ class Functions:
     def _make(self, spec: FunctionSpec) -> Runner:
         function, module = self._loader.load(spec)
         if spec.takes_calls:
-            return partial(run_calls, function, self._agent)
+            return calls_runner(function, self._agent)
         if module is not None and module not in self._started:
             self._start(module, spec)
         return stream_runner(function, self._agent, self._session_number)
@@ -116,27 +114,34 @@ def stream_runner(
     return run
 
 
-def run_calls(function: Callable[..., Any], agent: TaskAgent, payload: Buffer) -> bytes:
-    """Run a pickled batch of calls of one function; each has its own result or exception."""
-    try:
-        batch = calls.unpack_calls(payload)
-    except BaseException as error:
-        raise UnusableError(
-            f"the arguments cannot be unpickled here: {sentence(error)}", error
-        ) from error
-    results = []
-    for args, kwargs in batch:
-        if agent.is_cancelled:
-            raise TaskCancelled("the batch was cancelled")
+def calls_runner(function: Callable[..., Any], agent: TaskAgent) -> Runner:
+    """Return the runner of a function that takes batches of calls, each with an outcome."""
+    # Brings cloudpickle, which functions of the other kind do without.
+    from hxgrid.modules.calls import pack_exception, pack_outcomes, pack_value, unpack_calls
+
+    def run(payload: Buffer) -> bytes:
         try:
-            results.append(calls.success(function(*args, **kwargs)))
-        except (SystemExit, KeyboardInterrupt) as error:
-            # In its own type it would end the application that asks for the result.
-            stopped = RuntimeError(_exit_text(error))
-            results.append(calls.failure(stopped, traceback_of(error)))
-        except BaseException as error:  # noqa: BLE001 - the exception is this call's result
-            results.append(calls.failure(error, traceback_of(error)))
-    return calls.pack_results(results)
+            batch = unpack_calls(payload)
+        except BaseException as error:
+            raise UnusableError(
+                f"the arguments cannot be unpickled with {here()}: {sentence(error)}", error
+            ) from error
+        outcomes = []
+        for args, kwargs in batch:
+            if agent.is_cancelled:
+                raise TaskCancelled("the batch was cancelled")
+            try:
+                outcome = pack_value(function(*args, **kwargs))
+            except (SystemExit, KeyboardInterrupt) as error:
+                # In its own type it would end the application that asks for the result.
+                stopped = RuntimeError(_exit_text(error)).with_traceback(error.__traceback__)
+                outcome = pack_exception(stopped)
+            except BaseException as error:  # noqa: BLE001 - the exception is this call's result
+                outcome = pack_exception(error)
+            outcomes.append(outcome)
+        return pack_outcomes(outcomes)
+
+    return run
 
 
 def judge(error: BaseException, is_cancelled: bool, output: bytes) -> tuple[int, bytes]:

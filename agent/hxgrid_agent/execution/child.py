@@ -63,6 +63,8 @@ else:
     )
     from hxgrid_agent.execution.inherit_posix import inherited_sockets
 
+_QUIET_S = 0.1
+"""A process that is not wanted for so long after its start gets on with what can be done ahead."""
 _BEAT_S = 0.4
 """Well inside the time after which the agent suspects a process that does not beat."""
 _SHORT_S = 0.0003
@@ -96,6 +98,9 @@ class Slot:
     def run(self) -> None:
         """Serve until the agent says END; raise `AgentGone` if it disappears."""
         link = self._link
+        link.receive()
+        if link.is_quiet(_QUIET_S):
+            _warm_up()
         while link.wait_for_work():
             self._run_queued()
             self._page.begin(0, monotonic())
@@ -301,6 +306,14 @@ def main(arguments: list[str]) -> int:
     channel.detach()
     bell.detach()
     return 0
+
+
+def _warm_up() -> None:
+    """Import what not every task needs, while nobody waits for it."""
+    import traceback  # noqa: F401
+
+    import hxgrid.modules.calls
+    import hxgrid.streams.compression  # noqa: F401
 
 
 def _stay_alone(channel: socket.socket, bell: socket.socket) -> None:

@@ -58,6 +58,10 @@ class Link:
         self._read_until(lambda: bool(self.queue) or self.is_ending)
         return bool(self.queue)
 
+    def is_quiet(self, limit_s: float) -> bool:
+        """Wait until something comes or the time is over; say whether nothing came."""
+        return not select.select([self._channel], [], [], limit_s)[0]
+
     def look(self) -> None:
         """Take in what has come, unless another thread is reading anyway. Never waits."""
         with self._turn:
@@ -66,7 +70,7 @@ class Link:
             self._is_reading = True
         try:
             while select.select([self._channel], [], [], 0)[0]:
-                self._receive()
+                self.receive()
         finally:
             self._end_turn()
 
@@ -97,11 +101,12 @@ class Link:
                 self._is_reading = True
             try:
                 if poll_s is None or select.select([self._channel], [], [], poll_s)[0]:
-                    self._receive()
+                    self.receive()
             finally:
                 self._end_turn()
 
-    def _receive(self) -> None:
+    def receive(self) -> None:
+        """Wait for what comes next and deal with it; only for whoever has the turn."""
         try:
             data = self._channel.recv(_RECEIVE_BYTES)
         except OSError as error:
