@@ -1,0 +1,192 @@
+"""Asks the coordinator for everything that it knows, once.
+
+It is found in the same way as a session finds it, by the same parts; so what a command says about
+the grid is what a program would meet.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import zmq
+
+from hxgrid.clock import MonotonicClock
+from hxgrid.errors import NoGridFound, SeveralGridsFound, VersionMismatch
+from hxgrid.settings import split_address
+from hxgrid.transport.discovery import Discovery, DiscoverySettings
+from hxgrid.transport.loop import Loop
+from hxgrid.transport.remembered import RememberedCoordinators
+from hxgrid.transport.security import Security
+from hxgrid.transport.sockets import SocketFactory
+from hxgrid.user.roster_link import RosterLink
+from hxgrid.wire.messages import RosterEntry
+
+if TYPE_CHECKING:
+    from hxgrid.settings import UserSettings
+
+COORDINATOR_PORT: Final = 4100
+
+WAIT_S: Final = 4.0
+"""Long enough for an address that is silent and a broadcast after it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the coordinator said."""
+
+    grid: str
+    address: str
+    entries: tuple[RosterEntry, ...]
+    after_s: float
+    """How long it took to find it and to hear this."""
+
+
+def security_of(settings: UserSettings) -> Security:
+    """Return the keys and trust that a user's settings mean."""
+    return Security.from_settings(
+        settings.public_key,
+        settings.secret_key.get_secret_value(),
+        settings.allowed_keys,
+        settings.trust_network,
+    )
+
+
+def ask_coordinator(settings: UserSettings, wait_s: float = WAIT_S) -> Found:
+    """Find the coordinator and return its list; `NoGridFound` says what was tried."""
+    question = _Question(settings)
+    try:
+        return question.wait(wait_s)
+    finally:
+        question.close()
+
+
+class _Question:
+    """A loop that turns until the roster is there."""
+
+    def __init__(self, settings: UserSettings) -> None:
+        self._settings = settings
+        self._security = security_of(settings)
+        self._entries: tuple[RosterEntry, ...] | None = None
+        self._several: tuple[str, ...] = ()
+        self._clock = MonotonicClock()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self._loop = Loop(self._clock, "question")
+        self._discovery = _discovery(settings)
+        self._link = RosterLink(
+            self,
+            self._loop,
+            self._clock,
+            SocketFactory(self._context, self._security),
+            self._discovery,
+            grid=settings.name or "",
+            beacon_port=settings.beacon_port,
+            poll_s=settings.poll_s,
+            answer_limit_s=settings.suspect_after_s,
+            token=self._security.token,
+            is_loopback_only=self._security.is_loopback_only,
+            remembered=_remembered(settings),
+            is_detailed=True,
+        )
+
+    def wait(self, wait_s: float) -> Found:
+        started_at = time.monotonic()
+        self._link.start()
+        while self._entries is None and not self._several:
+            left_s = started_at + wait_s - time.monotonic()
+            if left_s <= 0 or self._is_final():
+                break
+            self._loop.turn(self, min(left_s, 0.5))
+        if self._entries is None:
+            raise self._error(wait_s)
+        where = self._discovery.connected_to or ("?", 0)
+        return Found(self._link.grid, _shown(where), self._entries, time.monotonic() - started_at)
+
+    def close(self) -> None:
+        self._link.close()
+        self._loop.close()
+        self._context.term()
+
+    # -- the loop's handler
+
+    def tick(self, now: float) -> None:
+        self._link.tick(now)
+
+    def next_deadline(self) -> float | None:
+        return self._link.next_deadline()
+
+    def flush(self) -> None:
+        """Nothing gathers here."""
+
+    # -- what the link tells
+
+    def on_roster(
+        self,
+        entries: Sequence[RosterEntry],
+        left: Sequence[str],  # noqa: ARG002 - the first roster is whole
+        is_whole: bool,  # noqa: ARG002
+    ) -> None:
+        self._entries = tuple(sorted(entries, key=lambda entry: (entry.name, entry.agent)))
+
+    def on_several_grids(self, grids: tuple[str, ...]) -> None:
+        self._several = grids
+
+    # -- errors
+
+    def _is_final(self) -> bool:
+        """Whether waiting for longer would not change anything."""
+        return self._settings.coordinator != "" and any(
+            "version" in end for end in self._discovery.tried()
+        )
+
+    def _error(self, wait_s: float) -> Exception:
+        if self._several:
+            return SeveralGridsFound(
+                "several grids answer, and none was named",
+                advice="Say which with --name, or set `name` in [user].",
+                tried=self._several,
+            )
+        tried = self._discovery.tried()
+        if self._is_final():
+            return VersionMismatch("the grid cannot be used", why="; ".join(tried))
+        return NoGridFound(
+            f"no grid found within {wait_s:g} s", advice=ways_on(self._security), tried=tried
+        )
+
+
+def ways_on(security: Security) -> str:
+    """Say what can be done where there is no grid."""
+    here = "`hxgrid up` starts a grid on this computer"
+    if not security.is_loopback_only:
+        return f"{here}; firewalls must let UDP 4105 and TCP 4100 through."
+    return (
+        f"{here}. Without keys only this computer was asked; --trust-network asks the LAN and "
+        "trusts all who reach it."
+    )
+
+
+def _discovery(settings: UserSettings) -> Discovery:
+    remembered = _remembered(settings)
+    return Discovery(
+        DiscoverySettings(
+            address=split_address(settings.coordinator, COORDINATOR_PORT)
+            if settings.coordinator
+            else None,
+            remembered=remembered.read(settings.name or "") if remembered is not None else None,
+            may_discard=settings.allow_discard_coordinator,
+            grid=settings.name or "",
+            collect_s=settings.discover_s,
+        ),
+        secrets.randbits(63),
+    )
+
+
+def _remembered(settings: UserSettings) -> RememberedCoordinators | None:
+    return RememberedCoordinators() if settings.allow_discard_coordinator else None
+
+
+def _shown(address: tuple[str, int]) -> str:
+    return f"{address[0]}:{address[1]}"

@@ -1,0 +1,141 @@
+"""How a command ends when it does not end well: errors in one or two lines, and Ctrl-C.
+
+A person must never see a stack trace of ours: it helps nobody who cannot mend the program. Where
+the fault is ours, the line says how to see it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+import click
+
+from hxgrid.errors import HxGridError
+
+INTERRUPTED = 130
+"""Exit status of a command that was ended by Ctrl-C, or asked to end."""
+
+END_LIMIT_S = 1.7
+"""An interrupted command has two seconds; what is left of it after this is killed."""
+
+
+def explain(error: Exception) -> int:
+    """Write on standard error what went wrong; return the exit status that goes with it."""
+    match error:
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case HxGridError():
+            _complain(error.headline, error.advice)
+            status = error.exit_status
+        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError():
+            _complain(f"{error.filename}: {error.strerror}", "")
+            status = 1
+        case _:
+            text = str(error).splitlines()[0] if str(error) else "no further words"
+            _complain(
+                f"internal error: {type(error).__name__}: {text}",
+                "" if _is_debugging() else "Run it again with --log-level debug to see where.",
+            )
+            status = 1
+    if _is_debugging():
+        traceback.print_exception(error, file=sys.stderr)
+    return status
+
+
+def _complain(headline: str, advice: str) -> None:
+    click.echo(f"hxgrid: {headline}", err=True)
+    if advice:
+        click.echo(f"  {advice}", err=True)
+
+
+def _is_debugging() -> bool:
+    return logging.getLogger("hxgrid").level == logging.DEBUG
+
+
+class Interrupts:
+    """Turns Ctrl-C and SIGTERM into `KeyboardInterrupt`, and sees to it that the end comes soon.
+
+    Closing in order is tried first: it tells agents what is no longer wanted. Commands that serve
+    (coordinator, agent) put handlers of their own in place.
+    """
+
+    def __init__(self) -> None:
+        self._previous: dict[int, Any] = {}
+        self._watch: threading.Timer | None = None
+
+    def watch(self) -> None:
+        """From now on there is a limit."""
+        if self._watch is None:
+            self._watch = threading.Timer(END_LIMIT_S, _end_at_once)
+            self._watch.daemon = True
+            self._watch.start()
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self._watch is None:  # a second Ctrl-C must not break the closing of the first
+            self.watch()
+            raise KeyboardInterrupt
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # Ignored by who started us (nohup, &): then we ignore it as well.
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        # The watch goes on: threads that do not end must not keep the program.
+
+
+def _end_at_once() -> None:
+    with contextlib.suppress(Exception):
+        _kill_children()
+    os._exit(INTERRUPTED)
+
+
+def _kill_children() -> None:
+    import psutil
+
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            child.kill()
+
+
+def end_with_parent(end: Callable[[], None] | None = None) -> None:
+    """Call `end` (default: what SIGTERM does) when standard input reaches its end.
+
+    For programs that another one of ours starts: its end of the pipe closes with it, even when it
+    is killed.
+    """
+    call = end if end is not None else _terminate
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        call()
+
+    threading.Thread(target=wait, name="hxgrid-parent", daemon=True).start()
+
+
+def _terminate() -> None:
+    limit = threading.Timer(END_LIMIT_S, _end_at_once)
+    limit.daemon = True
+    limit.start()
+    signal.raise_signal(signal.SIGTERM)

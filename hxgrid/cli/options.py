@@ -1,0 +1,144 @@
+"""The options that all commands of users have, and the settings that follow from them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from hxgrid.cli.output import say
+from hxgrid.logs import LEVELS, configure_logging
+
+if TYPE_CHECKING:
+    from hxgrid.settings import Loaded, UserSettings
+
+R = TypeVar("R")
+
+_NAMES = ("coordinator", "name", "trust_network", "config", "log_level", "quiet")
+
+
+@dataclass(frozen=True)
+class Common:
+    """What the common options say. None: the option was not given."""
+
+    coordinator: str | None = None
+    name: str | None = None
+    trust_network: bool | None = None
+    config: Path | None = None
+    log_level: str | None = None
+    is_quiet: bool = False
+    is_local: bool = False
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Those that are settings as well."""
+        return {
+            "coordinator": self.coordinator,
+            "name": self.name,
+            "trust_network": self.trust_network,
+            "log_level": self.log_level,
+        }
+
+    def load(self) -> Loaded[UserSettings]:
+        """Return the settings in force and begin to log as they say."""
+        from hxgrid.settings import load_user_settings
+
+        loaded = load_user_settings(config=self.config, arguments=self.arguments)
+        settings = loaded.settings
+        # Whoever runs a command wants its result; unlike a service it speaks only of trouble.
+        is_chosen = loaded.origins["log_level"].layer != "default"
+        level = settings.log_level if is_chosen else "error" if self.is_quiet else "warning"
+        configure_logging(
+            level,
+            file=settings.log_file,
+            file_max_bytes=settings.log_file_max_bytes,
+            file_count=settings.log_file_count,
+        )
+        for notice in loaded.notices:
+            self.say(notice)
+        return loaded
+
+    def say(self, text: str = "") -> None:
+        """Write a line of progress or advice, unless --quiet was given."""
+        if not self.is_quiet:
+            say(text)
+
+    def as_words(self) -> str:
+        """Return what must be typed again so that another command finds the same grid."""
+        words = [
+            ("--coordinator", self.coordinator),
+            ("--name", self.name),
+            ("--config", self.config),
+        ]
+        given = [f" {option} {value}" for option, value in words if value is not None]
+        return "".join(given) + (" --trust-network" if self.trust_network else "")
+
+
+def common_options(*, local: bool = False) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add the common options to a command, which gets them as its argument `common`."""
+
+    def decorate(function: Callable[..., R]) -> Callable[..., R]:
+        @functools.wraps(function)
+        def command(**arguments: Any) -> R:
+            values = {name: arguments.pop(name) for name in _NAMES}
+            values["is_quiet"] = values.pop("quiet")
+            return function(
+                common=Common(**values, is_local=arguments.pop("local", False)), **arguments
+            )
+
+        for option in reversed(_options(local=local)):
+            option(command)
+        return command
+
+    return decorate
+
+
+def _options(*, local: bool) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    found: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
+        click.option(
+            "--coordinator",
+            metavar="HOST[:PORT]",
+            help="Address of the coordinator (default: found by broadcast).",
+        ),
+        click.option("--name", metavar="GRID", help="Name of the grid, if there are several."),
+        click.option(
+            "--trust-network",
+            is_flag=True,
+            default=None,
+            help="Use the LAN without keys; without this, only this computer.",
+        ),
+        click.option(
+            "--config",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            help="Settings file, above all others but arguments.",
+        ),
+        click.option(
+            "--log-level",
+            type=click.Choice(LEVELS),
+            metavar="LEVEL",
+            help=f"Log from this level on: {', '.join(LEVELS)}.",
+        ),
+        click.option("--quiet", "-q", is_flag=True, help="Write the result and errors only."),
+    ]
+    if local:
+        found.insert(
+            0,
+            click.option(
+                "--local",
+                is_flag=True,
+                help="A grid inside this command: nothing needs to run.",
+            ),
+        )
+    return found
+
+
+def json_option(function: Callable[..., R]) -> Callable[..., R]:
+    """Add --json, the argument `as_json`."""
+    return click.option("--json", "as_json", is_flag=True, help="Write one JSON document.")(
+        function
+    )
