@@ -1,0 +1,257 @@
+"""Orders that the agent's core gives to its driver. Hot ones carry whole batches.
+
+Actions hand out the core's own objects (`Session`, `Attempt`, `SlotProcess`); the driver reads
+them and never changes them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from hxgrid.wire.batches import Buffer, Key
+from hxgrid.wire.messages import Document
+from hxgrid_agent.core.attempt import Attempt, Function
+from hxgrid_agent.core.process import SlotProcess
+from hxgrid_agent.core.session import Session
+
+
+class SendResults(NamedTuple):
+    """Tell the user how these ended (`attempt.result`); send large outputs (`attempt.file`)."""
+
+    session: Session
+    attempts: Sequence[Attempt]
+
+
+class RunAttempts(NamedTuple):
+    """Give these to a process, which holds `process.slot`. Their functions are known to it."""
+
+    process: SlotProcess
+    attempts: Sequence[Attempt]
+
+
+class TakeBack(NamedTuple):
+    """Ask a process for those of these that it has not started; `AttemptsReturned` follows."""
+
+    process: SlotProcess
+    keys: Sequence[Key]
+
+
+class CancelInProcess(NamedTuple):
+    """Raise the flag that `test_connection` reads, for these."""
+
+    process: SlotProcess
+    keys: Sequence[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class SendDocument:
+    """Send a JSON message to a peer."""
+
+    peer: bytes
+    document: Document
+
+
+@dataclass(frozen=True, slots=True)
+class SendHoldings:
+    """Tell a resumed session's user of all attempts held."""
+
+    session: Session
+    keys: Sequence[Key]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Make the session's folder."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class MoveSession:
+    """The session goes on over another connection; transfers over the old one are void."""
+
+    session: Session
+    old_peer: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CloseSession:
+    """Drop its transfers and remove its folder; `SessionFilesGone` follows."""
+
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectInput:
+    """A large input follows in chunks: `InputArrived` or `InputFailed` ends it."""
+
+    session: Session
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class DropInput:
+    """The large input of an attempt is not needed (any more)."""
+
+    session: Session
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class DropResult:
+    """A large result is not needed any more: stop sending it, remove `path`."""
+
+    session: Session
+    key: Key
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class StartProcess:
+    """Start a task process that belongs to nobody yet; `ProcessReady` or `ProcessDied` follows."""
+
+    process: SlotProcess
+
+
+@dataclass(frozen=True, slots=True)
+class AssignProcess:
+    """The process works for this session from now on."""
+
+    process: SlotProcess
+    session: Session
+
+
+@dataclass(frozen=True, slots=True)
+class TellFunction:
+    """Tell a process what a function id stands for."""
+
+    process: SlotProcess
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class EndProcess:
+    """Let an idle process run its last hook and end; `ProcessDied` follows."""
+
+    process: SlotProcess
+
+
+@dataclass(frozen=True, slots=True)
+class KillProcess:
+    """Kill a process and everything it started; `ProcessDied` follows."""
+
+    process: SlotProcess
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeProcesses:
+    """Stop these by the operating system."""
+
+    processes: Sequence[SlotProcess]
+
+
+@dataclass(frozen=True, slots=True)
+class ThawProcesses:
+    """Let these go on."""
+
+    processes: Sequence[SlotProcess]
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtProcess:
+    """See when a process last gave a sign of life; `ProcessSeen` follows."""
+
+    process: SlotProcess
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerData:
+    """Answer a `DataWanted`: the file to map, or why there is none."""
+
+    process: SlotProcess
+    request: int
+    path: str | None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LayOutFunction:
+    """Put a function's files into the session's folder; `FunctionLaidOut` follows."""
+
+    session: Session
+    function: Function
+
+
+@dataclass(frozen=True, slots=True)
+class FindBlob:
+    """Look into the store and pin the blob; `BlobFound` follows."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RequestBlob:
+    """Ask a session's user for a blob from `offset` on."""
+
+    session: Session
+    request: int
+    digest: str
+    size: int
+    offset: int
+
+
+class WriteBlob(NamedTuple):
+    """Write the next piece of a blob; after the last, `BlobStored` or `BlobBroken` follows."""
+
+    digest: str
+    size: int
+    offset: int
+    """0 begins anew."""
+    payload: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class DropFetch:
+    """Nobody wants this blob any more: forget what has arrived of it."""
+
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnpinBlob:
+    """The blob is not in use any more; the store may remove it."""
+
+    digest: str
+
+
+Action = (
+    SendResults
+    | RunAttempts
+    | TakeBack
+    | CancelInProcess
+    | SendDocument
+    | SendHoldings
+    | OpenSession
+    | MoveSession
+    | CloseSession
+    | ExpectInput
+    | DropInput
+    | DropResult
+    | StartProcess
+    | AssignProcess
+    | TellFunction
+    | EndProcess
+    | KillProcess
+    | FreezeProcesses
+    | ThawProcesses
+    | LookAtProcess
+    | AnswerData
+    | LayOutFunction
+    | FindBlob
+    | RequestBlob
+    | WriteBlob
+    | DropFetch
+    | UnpinBlob
+)

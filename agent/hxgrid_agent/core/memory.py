@@ -1,0 +1,41 @@
+"""When free memory falls below the owner's reserve: caches go first, then the youngest attempt.
+
+One step per sample, and only while memory is still short at the next one: what a step frees takes
+a moment to show.
+"""
+
+from __future__ import annotations
+
+from hxgrid.wire.messages import Outcome
+from hxgrid_agent.core.pool import Pool
+from hxgrid_agent.core.process import SlotProcess
+from hxgrid_agent.core.table import Table
+
+
+class MemoryGuard:
+    """Gives memory back to the owner."""
+
+    def __init__(self, table: Table, pool: Pool) -> None:
+        self._table = table
+        self._pool = pool
+
+    def sampled(self, now: float) -> None:
+        """Take one step if memory is short."""
+        table = self._table
+        if table.sample.free_memory_bytes >= table.settings.memory_reserve_bytes:
+            return
+        if self._pool.trim(0, now) + self._pool.drop_spares(now):
+            return
+        youngest = self._youngest()
+        if youngest is not None:
+            text = "the memory that the computer's owner keeps for himself ran short"
+            self._pool.kill(youngest, Outcome.LOST, text, now)
+
+    def _youngest(self) -> SlotProcess | None:
+        running = [
+            process
+            for session in self._table.sessions.values()
+            for process in session.held.values()
+            if process.handed
+        ]
+        return max(running, key=lambda process: process.head_since, default=None)

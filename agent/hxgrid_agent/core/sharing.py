@@ -1,0 +1,182 @@
+"""Dealing slots: which session's attempts run next, in which process, how many at once.
+
+Every session with queued attempts competes for free slots. Each has used some slot time, divided by
+its weight; the one that has used least is dealt the next slot. A session that was away starts at
+the level of the others: time not asked for is not saved up. A slot stays with its session for
+`share_quantum_s`, or one task if that is longer, because changing sessions changes processes.
+
+A process gets one attempt at a time, unless its function is so short that the way between agent
+and process would take longer than the work: then about `HAND_OVER_S` worth of them, topped up when
+half is done, never more than its fair part of what is queued. What turns out to be longer is taken
+back from behind it (`watch`).
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+
+from hxgrid_agent.core.actions import RunAttempts, TellFunction
+from hxgrid_agent.core.attempt import Attempt, Phase
+from hxgrid_agent.core.pool import Pool
+from hxgrid_agent.core.process import ProcessState, SlotProcess
+from hxgrid_agent.core.session import Session
+from hxgrid_agent.core.settings import HAND_OVER_COUNT, HAND_OVER_S
+from hxgrid_agent.core.table import Table
+
+_QUEUED = Phase.QUEUED
+_HANDED = Phase.HANDED
+
+
+class Dealer:
+    """Deals slots to sessions and attempts to processes."""
+
+    def __init__(self, table: Table, pool: Pool) -> None:
+        self._table = table
+        self._pool = pool
+
+    def deal(self, now: float) -> None:
+        """Give every free slot to a session that has work."""
+        table = self._table
+        table.unmet = 0
+        if table.is_frozen:
+            return
+        self._admit_newcomers(now)
+        skipped: set[int] = set()
+        while table.free_slots:
+            session = self._neediest(now, skipped)
+            if session is None:
+                return
+            process = self._pool.take(session, now)
+            if process is None:
+                skipped.add(session.handle)
+                table.unmet = min(len(table.free_slots), table.unmet + session.queued)
+                continue
+            self._give_slot(session, process, now)
+
+    def refill(self, process: SlotProcess, now: float) -> None:
+        """After results: hand the process more, or take its slot for somebody else."""
+        session = process.session
+        if session is None or process.slot is None:
+            return
+        may_go_on = session.queued and not session.is_ending and not self._table.is_frozen
+        if may_go_on and not self._must_pass_on(session, process, now):
+            self.hand(process, session, now, len(session.held))
+            return
+        if not process.handed:
+            self._table.free_slot(process, now)
+            session.is_competing = bool(session.held or session.queued)
+            if process.state is ProcessState.READY:
+                self._pool.park(process, now)
+
+    def hand(self, process: SlotProcess, session: Session, now: float, usable: int) -> None:
+        """Give a process what it should have of a queue that so many slots could serve."""
+        handed = process.handed
+        budget_s = HAND_OVER_S
+        most = HAND_OVER_COUNT
+        if handed:
+            budget_s -= _expected_s(handed)
+            most -= len(handed)
+            if budget_s < HAND_OVER_S / 2:
+                return
+        share = -(-session.queued // usable)
+        attempts = _take(session, min(most, share), budget_s, is_first=not handed)
+        if not attempts:
+            return
+        if not handed:
+            process.head_since = process.heard_at = now
+        told = process.functions
+        for attempt in attempts:
+            attempt.phase = _HANDED
+            attempt.process = process
+            handed[attempt.key] = attempt
+            function = attempt.function
+            if function is not None and function.id not in told:
+                told.add(function.id)
+                self._table.out.append(TellFunction(process, function))
+        table = self._table
+        table.waiting -= len(attempts)
+        if not session.queued:
+            table.hungry.pop(session.handle, None)
+        table.out.append(RunAttempts(process, attempts))
+
+    def _give_slot(self, session: Session, process: SlotProcess, now: float) -> None:
+        process.slot = heapq.heappop(self._table.free_slots)
+        process.dealt_at = now
+        session.held[process.number] = process
+        self.hand(process, session, now, 1 + len(self._table.free_slots))
+
+    def _neediest(self, now: float, skipped: set[int]) -> Session | None:
+        """Return the hungry session that has used least; the one that came first among equals."""
+        hungry = self._table.hungry
+        if len(hungry) == 1:
+            for session in hungry.values():
+                return None if session.handle in skipped else session
+        found: Session | None = None
+        least = math.inf
+        for session in hungry.values():
+            if session.handle not in skipped:
+                used_s = _used_s(session, now)
+                if used_s < least:
+                    found, least = session, used_s
+        return found
+
+    def _must_pass_on(self, session: Session, process: SlotProcess, now: float) -> bool:
+        """Say whether somebody else should have this slot now."""
+        hungry = self._table.hungry
+        if len(hungry) < 2 or now - process.dealt_at < self._table.settings.share_quantum_s:
+            return False
+        own_s = _used_s(session, now)
+        return any(
+            other is not session and _used_s(other, now) < own_s for other in hungry.values()
+        )
+
+    def _admit_newcomers(self, now: float) -> None:
+        """Start sessions that had nothing to do at the level of those that had."""
+        for session in self._table.hungry.values():
+            if session.is_competing:
+                continue
+            levels = [
+                _used_s(other, now) for other in self._table.sessions.values() if other.is_competing
+            ]
+            session.used_s = max(session.used_s, min(levels, default=0.0))
+            session.is_competing = True
+
+
+def _used_s(session: Session, now: float) -> float:
+    running_s = sum(now - process.dealt_at for process in session.held.values())
+    return session.used_s + running_s / session.weight
+
+
+def _expected_s(handed: dict[tuple[int, int], Attempt]) -> float:
+    """How long the attempts of a process will take: its last one speaks for all."""
+    for attempt in reversed(handed.values()):
+        function = attempt.function
+        if function is None or function.average_s is None:
+            return math.inf
+        return function.average_s * len(handed)
+    return 0.0
+
+
+def _take(session: Session, most: int, budget_s: float, *, is_first: bool) -> list[Attempt]:
+    """Take attempts from the queue while they fit the budget; the first one always does."""
+    queue = session.queue
+    taken: list[Attempt] = []
+    while len(taken) < most and queue:
+        attempt = queue[0]
+        if attempt.phase is not _QUEUED:
+            queue.popleft()
+            continue
+        function = attempt.function
+        assert function is not None
+        cost_s = function.average_s
+        if cost_s is None or cost_s > budget_s:
+            if taken or not is_first:
+                break
+            budget_s = -1.0
+        else:
+            budget_s -= cost_s
+        taken.append(attempt)
+        queue.popleft()
+    session.queued -= len(taken)
+    return taken

@@ -1,0 +1,148 @@
+"""Watching the processes that run something: stopped ones, too long ones, disobedient ones.
+
+A process is silent when neither a message nor a beat came from it. Silence alone proves nothing
+(native code may hold the interpreter for minutes), so a silent process is looked at: if its
+processor time goes on, so does the process. If nothing has moved for `suspect_after_s`, its
+attempts are reported as suspected at once, and after `lost_after_s` it is killed.
+
+A process that was given several attempts and stays on one of them gives those behind it back.
+While the agent has frozen its processes only cancelled ones are watched: the user's wish to stop
+does not wait for the owner. Time spent frozen counts for nothing else.
+"""
+
+from __future__ import annotations
+
+from hxgrid.wire.messages import Outcome
+from hxgrid_agent.core.actions import LookAtProcess, TakeBack
+from hxgrid_agent.core.attempt import Attempt
+from hxgrid_agent.core.events import ProcessSeen
+from hxgrid_agent.core.pool import Pool
+from hxgrid_agent.core.process import ProcessState, SlotProcess
+from hxgrid_agent.core.settings import TAKE_BACK_AFTER_S
+from hxgrid_agent.core.table import Table
+
+_LEAST_CPU_S = 0.005
+"""Processor time below this is no sign of life: the system counts in ticks."""
+
+_LEAST_OWN_TIME_S = 0.1
+"""A cancelled attempt that has only just become the first of its process gets so long."""
+
+
+class Watch:
+    """Looks after processes with attempts."""
+
+    def __init__(self, table: Table, pool: Pool) -> None:
+        self._table = table
+        self._pool = pool
+
+    def seen(self, event: ProcessSeen, now: float) -> None:
+        """Judge a process by its beat, and by its processor time since the last look."""
+        process = self._table.processes.get(event.process)
+        if process is None or not process.handed or self._table.is_frozen:
+            return
+        if event.beat_at > process.heard_at:
+            self._trust(process, event.beat_at)
+        elif event.cpu_s is not None and process.cpu_for != process.heard_at:
+            process.cpu_for = process.heard_at
+            process.cpu_s = event.cpu_s
+        elif event.cpu_s is not None and event.cpu_s - process.cpu_s >= _LEAST_CPU_S:
+            self._trust(process, now)
+        elif now - process.heard_at >= self._table.settings.suspect_after_s:
+            self._suspect(process)
+
+    def tick(self, now: float) -> None:
+        """Do what is due for each running process."""
+        for session in self._table.sessions.values():
+            for process in list(session.held.values()):
+                head = process.head
+                if head is not None and process.state is ProcessState.READY:
+                    self._watch(process, head, now)
+
+    def next_deadline(self) -> float | None:
+        """When something is due if nothing is heard."""
+        deadline: float | None = None
+        for session in self._table.sessions.values():
+            for process in session.held.values():
+                at = self._due(process)
+                if at is not None and (deadline is None or at < deadline):
+                    deadline = at
+        return deadline
+
+    def thawed(self, frozen_s: float, now: float) -> None:
+        """Do not count the time for which everything stood still."""
+        for process in self._table.processes.values():
+            process.heard_at = now
+            process.head_since += frozen_s
+
+    def _watch(self, process: SlotProcess, head: Attempt, now: float) -> None:
+        settings = self._table.settings
+        if head.kill_at is not None and now >= _kill_at(process, head.kill_at):
+            self._pool.kill(process, Outcome.CANCELLED, "it did not stop when cancelled", now)
+            return
+        if self._table.is_frozen:
+            return
+        limit_s = _limit_s(head)
+        if limit_s is not None and now >= process.head_since + limit_s:
+            text = f"it ran longer than its time limit of {limit_s:g} s and was killed"
+            self._pool.kill(process, Outcome.CRASHED, text, now)
+        elif now >= process.heard_at + settings.lost_after_s:
+            text = f"its process gave no sign of life for {settings.lost_after_s:g} s"
+            self._pool.kill(process, Outcome.LOST, text, now)
+        else:
+            self._look(process, now)
+
+    def _look(self, process: SlotProcess, now: float) -> None:
+        if now >= self._look_at(process):
+            process.look_at = now + self._table.settings.heartbeat_s
+            self._table.out.append(LookAtProcess(process))
+        if _is_stuck_since(process) <= now:
+            process.take_back_asked = True
+            self._table.out.append(TakeBack(process, list(process.handed)[1:]))
+
+    def _due(self, process: SlotProcess) -> float | None:
+        head = process.head
+        if head is None:
+            return None
+        if self._table.is_frozen:
+            return _kill_at(process, head.kill_at) if head.kill_at is not None else None
+        at = min(
+            self._look_at(process),
+            process.heard_at + self._table.settings.lost_after_s,
+            _is_stuck_since(process),
+        )
+        if head.kill_at is not None:
+            at = min(at, _kill_at(process, head.kill_at))
+        limit_s = _limit_s(head)
+        return at if limit_s is None else min(at, process.head_since + limit_s)
+
+    def _look_at(self, process: SlotProcess) -> float:
+        settings = self._table.settings
+        # Two looks are needed, and the second one is to come when suspicion may begin.
+        first = process.heard_at + settings.suspect_after_s - settings.heartbeat_s
+        return max(first, process.look_at)
+
+    def _suspect(self, process: SlotProcess) -> None:
+        if not process.is_suspected:
+            process.is_suspected = True
+            self._table.is_load_due = True
+
+    def _trust(self, process: SlotProcess, heard_at: float) -> None:
+        process.heard_at = heard_at
+        if process.is_suspected:
+            process.is_suspected = False
+            self._table.is_load_due = True
+
+
+def _kill_at(process: SlotProcess, kill_at: float) -> float:
+    return max(kill_at, process.head_since + _LEAST_OWN_TIME_S)
+
+
+def _limit_s(head: Attempt) -> float | None:
+    return head.function.offer.time_limit_s if head.function is not None else None
+
+
+def _is_stuck_since(process: SlotProcess) -> float:
+    """When a process with several attempts counts as stuck on its first; far away if it has one."""
+    if len(process.handed) < 2 or process.take_back_asked:
+        return float("inf")
+    return process.head_since + TAKE_BACK_AFTER_S
