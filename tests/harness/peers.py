@@ -75,7 +75,8 @@ def send_message_garbage(
     with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
         dealer.setsockopt(zmq.LINGER, 500)
         dealer.setsockopt(zmq.SNDTIMEO, 500)
-        dealer.connect(f"tcp://{address[0]}:{address[1]}")
+        dealer.setsockopt(zmq.IPV6, 1)
+        dealer.connect("tcp://[{}]:{}".format(*address))
         with contextlib.suppress(zmq.Again):
             for number in range(count):
                 first = bytes([number % 256]) + chance.randbytes(chance.randrange(largest))

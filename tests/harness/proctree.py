@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 
 Address = tuple[str, int]
+ANY_HOST = ("0.0.0.0", "::")
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -108,13 +109,13 @@ def resident_bytes(pid: int) -> int:
 
 
 def listening_addresses(processes: Iterable[psutil.Process]) -> list[Address]:
-    """Every IPv4 address and port on which one of these processes takes TCP connections."""
-    return _bound(processes, "tcp4", psutil.CONN_LISTEN)
+    """Every address and port on which one of these processes takes TCP connections."""
+    return _bound(processes, "tcp", psutil.CONN_LISTEN)
 
 
 def datagram_addresses(processes: Iterable[psutil.Process]) -> list[Address]:
-    """Every IPv4 address and port on which one of these processes hears datagrams."""
-    return _bound(processes, "udp4", psutil.CONN_NONE)
+    """Every address and port on which one of these processes hears datagrams."""
+    return _bound(processes, "udp", psutil.CONN_NONE)
 
 
 def described(processes: Iterable[psutil.Process]) -> str:
@@ -135,8 +136,8 @@ def _bound(processes: Iterable[psutil.Process], kind: str, status: str) -> list[
         with contextlib.suppress(psutil.NoSuchProcess):
             for one in process.net_connections(kind):
                 if one.status == status and one.laddr:
-                    host = "127.0.0.1" if one.laddr.ip == "0.0.0.0" else one.laddr.ip
-                    found.add((host, one.laddr.port))
+                    host = one.laddr.ip.removeprefix("::ffff:")  # IPv4 on a socket for both
+                    found.add(("127.0.0.1" if host in ANY_HOST else host, one.laddr.port))
     return sorted(found)
 
 

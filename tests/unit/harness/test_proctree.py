@@ -18,6 +18,16 @@ def test_the_ports_of_a_process_are_listed() -> None:
     assert ("127.0.0.1", port) not in proctree.listening_addresses(me)
 
 
+def test_ports_of_sockets_for_both_kinds_of_addresses_are_listed_as_ipv4() -> None:
+    me = [psutil.Process(os.getpid())]
+    with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(("::ffff:127.0.0.1", 0))
+        listener.listen()
+        port = listener.getsockname()[1]
+        assert ("127.0.0.1", port) in proctree.listening_addresses(me)
+
+
 def test_a_free_port_can_be_bound() -> None:
     with socket.create_server(("127.0.0.1", free_port())):
         pass
