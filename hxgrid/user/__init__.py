@@ -1,5 +1,37 @@
 """The application's side: connecting, sessions, tasks, the executor.
 
 `hxgrid.user.core` decides, the driver owns sockets and the loop, and the classes that an
-application sees put commands on the driver's queue.
+application sees put commands on the driver's queue. The names are loaded when they are asked for:
+the core must be usable where there are no sockets.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hxgrid.user.connecting import connect
+    from hxgrid.user.executor import Executor
+    from hxgrid.user.session import ConnectionStatus, Session
+    from hxgrid.user.task import Task
+
+__all__ = ["connect", "Session", "Task", "Executor", "ConnectionStatus"]
+
+_HOMES = {
+    "connect": "connecting",
+    "Session": "session",
+    "Task": "task",
+    "Executor": "executor",
+    "ConnectionStatus": "session",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its module, once."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value

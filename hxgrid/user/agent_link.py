@@ -1,0 +1,368 @@
+"""One agent's connection: opening the session there, sending, receiving.
+
+States::
+
+    GREETING --Welcome--> OPEN            GREETING --Welcome, resumed--> RESUMING --HOLDINGS--> OPEN
+    RESUMING, OPEN --connection renewed--> GREETING
+
+The awkward case is a connection that ZeroMQ renews by itself: what was under way is lost, and the
+agent does not know who talks to it. Either a send finds no connection, or the agent asks who we
+are. Then everything unsent is dropped and the core is told, and HOLDINGS will tell it what has
+arrived there and what has not. A PING is answered to strangers too, so each one goes with an
+ACKNOWLEDGE of nothing, which is not.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from hxgrid.errors import ProtocolError, TransportError
+from hxgrid.logs import get_logger
+from hxgrid.transport.flow import Outbox
+from hxgrid.transport.sockets import MESSAGES_PER_TURN, Socket, receive_message, send_message
+from hxgrid.user.arrivals import Arrivals
+from hxgrid.user.network import Network
+from hxgrid.user.results import ResultMemory
+from hxgrid.wire.batches import (
+    AttemptRecord,
+    Buffer,
+    Key,
+    ResultRecord,
+    pack_attempts,
+    pack_chunk,
+    pack_credit,
+    pack_keys,
+    pack_ping,
+    split_batches,
+    unpack_chunk,
+    unpack_credit,
+    unpack_keys,
+    unpack_pong,
+    unpack_results,
+)
+from hxgrid.wire.documents import pack_document, read_document
+from hxgrid.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, SMALL_PAYLOAD_BYTES
+from hxgrid.wire.messages import (
+    AttemptFlag,
+    Batch,
+    ChunkOf,
+    Document,
+    Hello,
+    Refusal,
+    RosterEntry,
+    Welcome,
+    WhoAreYou,
+)
+
+GREET_LIMIT_S: Final = 5.0
+"""An agent that has not answered `Hello` by then is given up; the core may have it tried again."""
+
+_RESULTS = int(Batch.RESULTS)
+_CHUNK = int(Batch.CHUNK)
+_CREDIT = int(Batch.CREDIT)
+_PONG = int(Batch.PONG)
+_HOLDINGS = int(Batch.HOLDINGS)
+_CHUNKED = int(AttemptFlag.CHUNKED)
+_INPUT = int(ChunkOf.INPUT)
+_BLOB = int(ChunkOf.BLOB)
+
+_log = get_logger("user")
+
+
+class LinkState(enum.Enum):
+    """How far the session is open at an agent."""
+
+    GREETING = "greeting"
+    RESUMING = "resuming"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class LinkOwner(Protocol):
+    """The driver, to which a link tells what has happened."""
+
+    def on_results(self, link: AgentLink, records: Sequence[ResultRecord]) -> None:
+        """Attempts have ended; large results are whole."""
+
+    def on_document(self, link: AgentLink, document: Document) -> None:
+        """A document has arrived that is not about the connection itself."""
+
+    def on_pong(self, link: AgentLink, asked_at: float, answered_at: float) -> None:
+        """A PING was answered; the second time is the agent's."""
+
+    def on_welcome(self, link: AgentLink, welcome: Welcome) -> None:
+        """The session is open there."""
+
+    def on_holdings(self, link: AgentLink, keys: Sequence[Key]) -> None:
+        """The agent told what it holds, after it had resumed the session."""
+
+    def on_renewed(self, link: AgentLink) -> None:
+        """The connection was lost, and `Hello` is being said again."""
+
+    def on_refused(self, link: AgentLink, refusal: Refusal) -> None:
+        """The agent does not let us in."""
+
+    def on_broken(self, link: AgentLink, why: str) -> None:
+        """The connection is of no use any more and should be closed."""
+
+    def on_input_sent(self, link: AgentLink, key: Key, sent_bytes: int, is_complete: bool) -> None:
+        """A piece of a large input has left."""
+
+
+class AgentLink:
+    """The connection to one agent. Belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        owner: LinkOwner,
+        network: Network,
+        socket: Socket,
+        entry: RosterEntry,
+        hello: Hello,
+        memory: ResultMemory,
+    ) -> None:
+        self.agent = entry.agent
+        """Boot id."""
+        self.name = entry.name
+        self.state = LinkState.GREETING
+        self.platform = ""
+        """`sys.platform` there, known from `Welcome` on."""
+        self.slots = 0
+        """Slots there, known from `Welcome` on."""
+        self.offered: set[int] = set()
+        """Numbers of the functions that it was told of on this connection."""
+        self.was_heard = False
+        """Something arrived since the driver last looked."""
+        self.greet_deadline: float | None = network.clock.now() + GREET_LIMIT_S
+        self._owner = owner
+        self._loop = network.loop
+        self._socket = socket
+        self._hello = pack_document(hello)
+        self._memory = memory
+        self._clock = network.clock
+        self._handle = 0
+        self._is_hello_due = True
+        self._log = _log.bind(session=hello.session, agent=entry.name)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._attempts: list[AttemptRecord] = []
+        self._attempt_bytes = 0
+        self._keys: list[tuple[Batch, Sequence[Key]]] = []
+        self._outbox = Outbox()
+        self._arrivals = Arrivals(self._memory)
+        self.offered.clear()
+
+    # -- opening and closing
+
+    def start(self) -> None:
+        """Say `Hello` as soon as there is a connection."""
+        self._loop.register(self._socket, self._on_readable, on_writable=self._on_writable)
+
+    def close(self) -> None:
+        """Let go of the socket; what was sent still leaves. Twice is harmless."""
+        if self.state is not LinkState.CLOSED:
+            self.state = LinkState.CLOSED
+            self.greet_deadline = None
+            self._loop.unregister(self._socket)
+            self._socket.close()
+
+    def set_hello(self, hello: Hello) -> None:
+        """Say this from the next renewal of the connection on."""
+        self._hello = pack_document(hello)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether attempts may be sent."""
+        return self.state is LinkState.OPEN
+
+    # -- sending
+
+    def send(self, document: Document) -> bool:
+        """Send a document at once; False if there is no connection."""
+        return self._send(pack_document(document))
+
+    def ping(self, now: float) -> None:
+        """Ask for a sign of life, and whether the agent still knows us."""
+        if self._send(pack_ping(now)):
+            self._send(pack_keys(Batch.ACKNOWLEDGE, self._handle, []))
+
+    def add_attempt(self, record: AttemptRecord) -> None:
+        """Send an attempt with the next flush; a large input follows in chunks."""
+        if record.stored_bytes > SMALL_PAYLOAD_BYTES:
+            self._outbox.add_transfer(
+                _INPUT, self._handle, record.task, record.attempt, record.payload
+            )
+            record = record._replace(flags=record.flags | _CHUNKED, payload=b"")
+        self._attempt_bytes += len(record.payload)
+        self._attempts.append(record)
+
+    def add_keys(self, batch: Batch, keys: Sequence[Key]) -> None:
+        """Send an ACKNOWLEDGE, CANCEL or RECALL with the next flush."""
+        self._keys.append((batch, keys))
+
+    def add_blob(self, request: int, content: Buffer, offset: int) -> None:
+        """Send a blob in chunks, after the answer that announced it."""
+        if offset < len(content):
+            self._outbox.add_transfer(_BLOB, self._handle, request, 0, content, offset=offset)
+
+    def stop_transfers(self, keys: Sequence[Key]) -> list[ResultRecord]:
+        """Send and take no more chunks of these; returns the ends of results thus given up."""
+        ended = []
+        for key in keys:
+            self._outbox.cancel_transfer(_INPUT, *key)
+            record = self._arrivals.abandon(key)
+            if record is not None:
+                ended.append(record)
+        return ended
+
+    def flush(self, now: float) -> None:
+        """Send what has gathered. Order: attempts, what is said about attempts, then bulk."""
+        if self.state is not LinkState.OPEN:
+            return
+        if self._attempts:
+            self._send_attempts()
+        if self._keys:
+            keys, self._keys = self._keys, []
+            for batch, some in keys:
+                self._send_keys(batch, some)
+        if self._outbox:
+            self._send_chunks(now)
+        credit = self._arrivals.credit_due()
+        if credit is not None:
+            self._send(pack_credit(credit))
+
+    def _send_attempts(self) -> None:
+        attempts, self._attempts = self._attempts, []
+        size, self._attempt_bytes = self._attempt_bytes, 0
+        if len(attempts) <= MAX_BATCH_RECORDS and size <= MAX_BATCH_BYTES:
+            self._send(pack_attempts(self._handle, attempts))
+            return
+        for part in split_batches(attempts):
+            if not self._send(pack_attempts(self._handle, part)):
+                return
+
+    def _send_keys(self, batch: Batch, keys: Sequence[Key]) -> None:
+        for start in range(0, len(keys), MAX_BATCH_RECORDS):
+            self._send(pack_keys(batch, self._handle, keys[start : start + MAX_BATCH_RECORDS]))
+
+    def _send_chunks(self, now: float) -> None:
+        for chunk in self._outbox.next_chunks(now):
+            if not self._send(pack_chunk(chunk)):
+                return
+            if chunk.of == _INPUT:
+                sent = chunk.offset + len(chunk.payload)
+                key = (chunk.id, chunk.attempt)
+                self._owner.on_input_sent(self, key, sent, sent == chunk.total_bytes)
+
+    def _send(self, frames: Sequence[Buffer]) -> bool:
+        if self.state is LinkState.CLOSED:
+            return False
+        if send_message(self._socket, frames):
+            return True
+        self._renew()
+        return False
+
+    # -- receiving
+
+    def _on_writable(self) -> None:
+        """There is a connection (again)."""
+        if self._is_hello_due and send_message(self._socket, self._hello):
+            self._is_hello_due = False
+            self._loop.modify(self._socket, self._on_readable)
+
+    def _on_readable(self) -> None:
+        for _ in range(MESSAGES_PER_TURN):
+            if self.state is LinkState.CLOSED:
+                return
+            message = receive_message(self._socket, is_router=False)
+            if message is None:
+                return
+            self.was_heard = True
+            try:
+                self._take(message.header, message.payload)
+            except (ProtocolError, TransportError) as error:
+                self._log.warning("connection dropped", reason=error)
+                self._owner.on_broken(self, str(error))
+                return
+
+    def _take(self, header: bytes, payload: Buffer) -> None:
+        number = header[0] if header else 0
+        if number == _RESULTS:
+            self._take_results(header, payload)
+        elif number == _CHUNK:
+            record = self._arrivals.take(unpack_chunk(header, payload))
+            if record is not None:
+                self._owner.on_results(self, [record])
+        elif number == _CREDIT:
+            self._outbox.credit(unpack_credit(header), self._clock.now())
+        elif number == _PONG:
+            self._owner.on_pong(self, *unpack_pong(header))
+        elif number == _HOLDINGS:
+            self._take_holdings(header)
+        else:
+            self._take_document(header)
+
+    def _take_results(self, header: bytes, payload: Buffer) -> None:
+        handle, records = unpack_results(header, payload)
+        # Between the loss of a connection and Welcome, HOLDINGS there is nothing to believe.
+        if handle != self._handle or self.state is not LinkState.OPEN:
+            return
+        whole = self._arrivals.whole(records)
+        if whole:
+            self._owner.on_results(self, whole)
+
+    def _take_holdings(self, header: bytes) -> None:
+        handle, keys = unpack_keys(header)
+        if handle == self._handle and self.state is LinkState.RESUMING:
+            self.state = LinkState.OPEN
+            self._owner.on_holdings(self, keys)
+
+    def _take_document(self, header: bytes) -> None:
+        document = read_document(header)
+        match document:
+            case None:
+                self._log.debug("unknown message dropped", number=header[:1].hex())
+            case Welcome():
+                self._take_welcome(document)
+            case WhoAreYou():
+                self._take_question(document)
+            case Refusal():
+                self._owner.on_refused(self, document)
+            case _:
+                self._owner.on_document(self, document)
+
+    def _take_welcome(self, welcome: Welcome) -> None:
+        if self.state is not LinkState.GREETING:
+            return  # two questions, two answers: the first one counts
+        if welcome.boot_id != self.agent:
+            self._owner.on_broken(self, "the agent was started again")
+            return
+        self.greet_deadline = None
+        self._handle = welcome.handle
+        self.platform = welcome.capabilities.platform
+        self.slots = welcome.slots
+        self.state = LinkState.RESUMING if welcome.resumed else LinkState.OPEN
+        self._owner.on_welcome(self, welcome)
+
+    def _take_question(self, question: WhoAreYou) -> None:
+        if question.boot_id != self.agent:
+            self._owner.on_broken(self, "another agent answers there now")
+        elif self.state is not LinkState.GREETING:
+            self._renew()
+
+    def _renew(self) -> None:
+        """Begin again on what may be a new connection."""
+        if self.state is LinkState.CLOSED:
+            return
+        was_greeting = self.state is LinkState.GREETING
+        self.state = LinkState.GREETING
+        self._is_hello_due = True
+        self._loop.modify(self._socket, self._on_readable, on_writable=self._on_writable)
+        if not was_greeting:
+            self._log.info("connection renewed")
+            self.greet_deadline = self._clock.now() + GREET_LIMIT_S
+            self._reset()
+            self._owner.on_renewed(self)

@@ -1,0 +1,111 @@
+"""`hxgrid.connect`: from an address, or none, to an open session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hxgrid.errors import ConfigError, NoGridFound
+from hxgrid.settings import UserSettings, load_user_settings, split_address
+from hxgrid.transport.security import Security
+from hxgrid.transport.sockets import is_loopback
+from hxgrid.user.engine import COORDINATOR_PORT
+from hxgrid.user.session import Session
+
+
+def connect(
+    address: str | None = None,
+    *,
+    settings: UserSettings | Mapping[str, Any] | None = None,
+    name: str | None = None,
+    timeout: float = 10.0,
+    trust_network: bool = False,
+    agents: int = 1,
+    slots: int | None = None,
+    journal: str | None = None,
+    verify: float = 0.0,
+    weight: float = 1.0,
+) -> Session:
+    """Open a session with a grid.
+
+    `address` is `HOST[:PORT]` of a coordinator, `"local"` for a grid of `agents` processes with
+    `slots` each on this computer alone, or None: the one in the settings, else whichever answers.
+    `settings` are whole, or changes to those of the settings files. `name` chooses among several
+    grids, `trust_network` uses the LAN without keys, `weight` is this session's share of busy
+    agents.
+
+    Raises `NoGridFound` when `timeout` seconds are over, `ConfigError` for a wrong setting.
+    """
+    _refuse_unavailable(journal, verify)
+    chosen = _settings(settings, name, trust_network, weight)
+    if address == "local":
+        return _connect_local(chosen, agents, slots, timeout)
+    if address is not None:
+        # Who names a coordinator wants that one, not another that happens to answer.
+        chosen = chosen.with_changes(coordinator=address, allow_discard_coordinator=False)
+    security = Security.from_settings(
+        chosen.public_key,
+        chosen.secret_key.get_secret_value(),
+        chosen.allowed_keys,
+        chosen.trust_network,
+    )
+    _check_reach(chosen, security)
+    session = Session(chosen, security)
+    session.open(None, timeout)
+    return session
+
+
+def _connect_local(
+    settings: UserSettings, agents: int, slots: int | None, timeout: float
+) -> Session:
+    from hxgrid.embedded import EmbeddedGrid
+
+    grid = EmbeddedGrid(agents=agents, slots=slots)
+    try:
+        entries = grid.start()
+        session = Session(settings, Security(keys=grid.user_keys), owned=grid)
+        session.open(list(entries), timeout)
+    except BaseException:
+        grid.close()
+        raise
+    return session
+
+
+def _settings(
+    given: UserSettings | Mapping[str, Any] | None,
+    name: str | None,
+    trust_network: bool,
+    weight: float,
+) -> UserSettings:
+    changes: dict[str, Any] = {}
+    if name is not None:
+        changes["name"] = name
+    if trust_network:
+        changes["trust_network"] = True
+    if weight != 1.0:
+        changes["weight"] = float(weight)
+    if isinstance(given, UserSettings):
+        return given.with_changes(**changes) if changes else given
+    return load_user_settings(arguments={**(given or {}), **changes}).settings
+
+
+def _check_reach(settings: UserSettings, security: Security) -> None:
+    """Refuse an address on the LAN where only loopback is allowed: the token stays here."""
+    if not settings.coordinator or not security.is_loopback_only:
+        return
+    host, port = split_address(settings.coordinator, COORDINATOR_PORT)
+    if host != "localhost" and not is_loopback(host):
+        raise NoGridFound(
+            f"the coordinator at {host}:{port} is not on this computer, and there are no keys",
+            why="without keys only loopback is used",
+            advice="Give --trust-network (connect(trust_network=True)) if everybody who reaches "
+            'that network may be trusted; connect("local") computes with this computer alone.',
+        )
+
+
+def _refuse_unavailable(journal: str | None, verify: float) -> None:
+    for what, is_wanted in (("journal", journal is not None), ("verify", verify != 0.0)):
+        if is_wanted:
+            raise ConfigError(
+                f"this version has no {what}", advice=f"Leave {what}= out of connect()."
+            )

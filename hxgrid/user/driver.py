@@ -1,0 +1,582 @@
+"""The user's driver: turns messages into facts for the dispatcher and carries its orders out.
+
+Everything here runs on the loop's thread, but for `wake`, `post` and what is marked. Within a turn
+of the loop facts are handled as they come; what they bring about is gathered per agent and leaves
+in `flush`, so that one message carries all that is due.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from hxgrid.errors import StoreError, TransportError
+from hxgrid.logs import get_logger
+from hxgrid.transport.sockets import Socket, is_loopback
+from hxgrid.user.agent_link import AgentLink
+from hxgrid.user.blobs import BlobShelf
+from hxgrid.user.callbacks import CallbackRunner, Called
+from hxgrid.user.core.actions import (
+    AcknowledgeResults,
+    Action,
+    CancelAttempts,
+    CompleteTasks,
+    ConnectAgent,
+    DisconnectAgent,
+    DropTasks,
+    FailTasks,
+    PingAgents,
+    RecallAttempts,
+    SendAttempts,
+)
+from hxgrid.user.core.dispatcher import Dispatcher
+from hxgrid.user.core.events import (
+    AgentCleared,
+    AgentLoadChanged,
+    AgentRefused,
+    AgentsHeard,
+    AgentUnreachable,
+    AgentWelcomed,
+    AllTasksCancelled,
+    AttemptsEnded,
+    ConnectionRenewed,
+    Event,
+    HoldingsArrived,
+    InputProgressed,
+    RosterChanged,
+    TasksFinalized,
+    TasksSubmitted,
+)
+from hxgrid.user.core.task import Attempt, TaskRecord
+from hxgrid.user.failures import AgentNames
+from hxgrid.user.global_data import GlobalData
+from hxgrid.user.intake import SPILL_FROM_BYTES, Intake, Spilled
+from hxgrid.user.network import Network
+from hxgrid.user.offers import OfferBook
+from hxgrid.user.results import ResultMemory
+from hxgrid.user.seeking import Seeker
+from hxgrid.user.side import SideThread
+from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
+from hxgrid.wire.documents import pack_reason
+from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
+from hxgrid.wire.messages import (
+    AttemptProgress,
+    Batch,
+    BlobRequest,
+    CancelAll,
+    DataRequest,
+    Document,
+    Ended,
+    ForgetData,
+    Goodbye,
+    Hello,
+    Load,
+    Outcome,
+    Reason,
+    Refusal,
+    RosterEntry,
+    Welcome,
+)
+
+GOODBYE_LIMIT_S: Final = 0.5
+"""How long a closing session waits for agents to say that nothing of it is left."""
+
+_CANCELLED = int(Outcome.CANCELLED)
+_NOT_STARTED = int(Outcome.NOT_STARTED)
+_FAILED = int(Outcome.FAILED)
+_REFUSED = int(Outcome.REFUSED)
+
+_log = get_logger("user")
+
+
+class _Clearing:
+    """A `CancelAll` or `Goodbye` on its way round the agents."""
+
+    def __init__(self, request: int | None, on_over: Callable[[list[str]], None]) -> None:
+        self.request = request
+        self.waiting: dict[str, AgentLink] = {}  # by boot id
+        self.missed: list[str] = []  # names of agents that could not be told
+        self.deadline = 0.0
+        self.on_over = on_over
+
+
+class Driver:
+    """Carries out what the dispatcher decides. One per session."""
+
+    def __init__(
+        self,
+        dispatcher: Dispatcher,
+        network: Network,
+        *,
+        hello: Callable[[], Hello],
+        intake: Intake,
+        offers: OfferBook,
+        data: GlobalData,
+        callbacks: CallbackRunner,
+        side: SideThread,
+        memory: ResultMemory,
+        names: AgentNames,
+        shelf: BlobShelf,
+    ) -> None:
+        self.links: dict[str, AgentLink] = {}
+        """Connections by boot id; other threads may look at a copy."""
+        self.progress: dict[str, dict[int, AttemptProgress]] = {}
+        """What running tasks last reported, by agent and task."""
+        self.dispatcher = dispatcher
+        self._network = network
+        self._loop = network.loop
+        self._clock = network.clock
+        self._hello = hello
+        self._intake = intake
+        self._offers = offers
+        self._data = data
+        self._callbacks = callbacks
+        self._side = side
+        self._memory = memory
+        self._names = names
+        self._shelf = shelf
+        self._seekers: dict[str, Seeker] = {}
+        self._clearings: list[_Clearing] = []
+        self._next_request = 1
+        self._lost_at: dict[str, float] = {}  # when we gave agents up that may still hold tasks
+        self._reading: dict[tuple[str, Key], None] = {}  # attempts whose spilled input is read
+        self._heard: list[tuple[str, float | None]] = []
+        self._rtt: dict[str, float] = {}  # best so far: the clock offset was taken then
+        self._carry_out: dict[type, Callable[[Any], None]] = {
+            SendAttempts: self._send_attempts,
+            CompleteTasks: self._complete,
+            AcknowledgeResults: self._acknowledge,
+            CancelAttempts: self._cancel,
+            RecallAttempts: self._recall,
+            FailTasks: self._end_tasks,
+            DropTasks: self._end_tasks,
+            ConnectAgent: self._connect,
+            DisconnectAgent: self._disconnect,
+            PingAgents: self._ping,
+        }
+
+    # -- from other threads
+
+    def wake(self) -> None:
+        """Have submitted tasks taken soon."""
+        self._loop.call_soon_threadsafe(self._take_submitted)
+
+    def post(self, event: Event) -> None:
+        """Have an event handled soon."""
+        self._loop.call_soon_threadsafe(partial(self.feed, event))
+
+    def report_finalized(self, task_ids: list[int]) -> None:
+        """Tell the core soon that callbacks have returned."""
+        self._loop.call_soon_threadsafe(partial(self.feed, TasksFinalized(task_ids)))
+
+    # -- the loop's handler
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self._execute(self.dispatcher.tick(now))
+        for seeker in list(self._seekers.values()):
+            seeker.tick(now)
+        for link in list(self.links.values()):
+            if link.greet_deadline is not None and now >= link.greet_deadline:
+                self.on_broken(link, "no answer to Hello")
+        for clearing in list(self._clearings):
+            if now >= clearing.deadline:
+                self._end_clearing(clearing)
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` is wanted next."""
+        moments = [self.dispatcher.next_deadline()]
+        moments += [seeker.deadline for seeker in self._seekers.values()]
+        moments += [clearing.deadline for clearing in self._clearings]
+        moments += [link.greet_deadline for link in self.links.values()]
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def flush(self) -> None:
+        """Tell the core who was heard, and send what has gathered."""
+        for link in self.links.values():
+            if link.was_heard:
+                link.was_heard = False
+                self._heard.append((link.agent, None))
+        if self._heard:
+            heard, self._heard = self._heard, []
+            self.feed(AgentsHeard(heard))
+        now = self._clock.now()
+        for link in list(self.links.values()):
+            try:
+                link.flush(now)
+            except TransportError as error:
+                self.on_broken(link, str(error))
+
+    def feed(self, event: Event) -> None:
+        """Give the core a fact and do what it orders."""
+        self._execute(self.dispatcher.handle(event, self._clock.now()))
+
+    def close(self) -> None:
+        """Let go of all sockets. Twice is harmless."""
+        for seeker in self._seekers.values():
+            seeker.close()
+        for link in self.links.values():
+            link.close()
+        self._seekers.clear()
+        self.links.clear()
+
+    # -- the session's wishes
+
+    def cancel_all(self, limit_s: float, on_over: Callable[[list[str]], None]) -> None:
+        """Drop all tasks; tells the names of agents that have not confirmed it in time."""
+        self._take_submitted()
+        self.feed(AllTasksCancelled())
+        request, self._next_request = self._next_request, self._next_request + 1
+        clearing = _Clearing(request, on_over)
+        session = self._hello().session
+        self._clear(clearing, CancelAll(session=session, request=request), limit_s)
+
+    def say_goodbye(self, on_over: Callable[[list[str]], None]) -> None:
+        """End the session at all agents, and wait a moment for them to say so."""
+        self._take_submitted()
+        self.feed(AllTasksCancelled())
+        session = self._hello().session
+        self._clear(_Clearing(None, on_over), Goodbye(session=session), GOODBYE_LIMIT_S)
+
+    def forget_data(self, names: list[str] | None) -> None:
+        """Have global data asked for again."""
+        self._data.forget(names)
+        message = ForgetData(names=None if names is None else tuple(names))
+        for link in self._open_links():
+            link.send(message)
+
+    def renew_hello(self) -> None:
+        """Tell agents of changed settings, by a `Hello` that resumes the session."""
+        for link in self._open_links():
+            link.set_hello(self._hello())
+
+    # -- orders of the core
+
+    def _execute(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            self._carry_out[type(action)](action)
+
+    def _send_attempts(self, action: SendAttempts) -> None:
+        link = self.links.get(action.agent)
+        if link is None:
+            return
+        offered = link.offered
+        add = link.add_attempt
+        for record, attempt in action.attempts:
+            if record.function not in offered and not self._offer(link, record, attempt):
+                continue
+            payload = record.payload
+            if type(payload) is bytes or isinstance(payload, memoryview):
+                add(
+                    AttemptRecord(
+                        record.id,
+                        attempt.number,
+                        record.flags,
+                        record.function,
+                        record.stored_bytes,
+                        record.raw_bytes,
+                        payload,
+                    )
+                )
+            else:
+                self._read_back(link, record, attempt, payload)
+
+    def _offer(self, link: AgentLink, record: TaskRecord, attempt: Attempt) -> bool:
+        document = self._offers.document(record.function, link.platform)
+        if document is None:
+            why = f"the module set has no files for {link.platform}"
+            self._end_here(link.agent, (record.id, attempt.number), _REFUSED, why)
+            return False
+        link.offered.add(record.function)
+        return link.send(document)
+
+    def _acknowledge(self, action: AcknowledgeResults) -> None:
+        link = self.links.get(action.agent)
+        if link is not None:
+            link.add_keys(Batch.ACKNOWLEDGE, action.keys)
+
+    def _cancel(self, action: CancelAttempts) -> None:
+        self._stop(action.agent, Batch.CANCEL, action.keys, _CANCELLED)
+
+    def _recall(self, action: RecallAttempts) -> None:
+        self._stop(action.agent, Batch.RECALL, action.keys, _NOT_STARTED)
+
+    def _stop(self, agent: str, batch: Batch, keys: Sequence[Key], outcome: int) -> None:
+        link = self.links.get(agent)
+        if link is None:
+            return
+        if self._reading:
+            unsent = [key for key in keys if self._reading.pop((agent, key), 0) is None]
+            for key in unsent:
+                self._end_here(agent, key, outcome, "it was not sent yet")
+            keys = [key for key in keys if key not in unsent] if unsent else keys
+        link.add_keys(batch, keys)
+        if batch is Batch.CANCEL:
+            ended = link.stop_transfers(keys)
+            if ended:
+                self._loop.call_soon_threadsafe(partial(self.feed, AttemptsEnded(agent, ended)))
+
+    def _complete(self, action: CompleteTasks) -> None:
+        called: list[Called] = []
+        finished: list[int] = []
+        freed = 0
+        forget = self._intake.forget_input
+        for record, result in action.completions:
+            stored = record.stored_bytes
+            if stored < SPILL_FROM_BYTES:
+                record.payload = None
+                freed += stored
+            else:
+                freed += forget(record)
+            front = record.front
+            record.front = None  # ends a cycle: a million tasks must not wait for the collector
+            if front.end(record, result):
+                called.append((front, record.id))
+            else:
+                finished.append(record.id)
+        if called:
+            self._callbacks.put(called)
+        self._intake.end(len(action.completions), freed, len(called))
+        if finished:
+            self.feed(TasksFinalized(finished))
+
+    def _end_tasks(self, action: FailTasks | DropTasks) -> None:
+        called: list[Called] = []
+        freed = 0
+        for record in action.tasks:
+            freed += self._intake.forget_input(record)
+            front = record.front
+            record.front = None
+            if front.end(record, None):
+                called.append((front, record.id))
+        if called:
+            self._callbacks.put(called)
+        self._intake.end(len(action.tasks), freed, len(called))
+
+    def _connect(self, action: ConnectAgent) -> None:
+        entry = action.entry
+        self._names.set_name(entry.agent, entry.name)
+        self._drop(entry.agent)
+        addresses = entry.addresses
+        if self._network.security.is_loopback_only:
+            # The token is for this computer; it must not be shown to another.
+            addresses = tuple(a for a in addresses if is_loopback(a.host))
+        seeker = Seeker(
+            self._loop,
+            entry,
+            self._clock.now(),
+            partial(self._found, entry),
+            partial(self._not_found, entry.agent),
+        )
+        self._seekers[entry.agent] = seeker
+        seeker.start(self._network.factory, addresses)
+
+    def _found(self, entry: RosterEntry, socket: Socket) -> None:
+        self._seekers.pop(entry.agent, None)
+        link = AgentLink(self, self._network, socket, entry, self._hello(), self._memory)
+        self.links[entry.agent] = link
+        link.start()
+
+    def _not_found(self, agent: str, why: str) -> None:
+        self._seekers.pop(agent, None)
+        # Not at once: it may be the core's order to connect that is being carried out.
+        self.post(AgentUnreachable(agent, why))
+
+    def _disconnect(self, action: DisconnectAgent) -> None:
+        link = self.links.get(action.agent)
+        if link is not None:
+            _log.info("agent left alone", agent=link.name, why=action.reason)
+            self._lost_at[action.agent] = self._clock.now()
+        self._drop(action.agent)
+
+    def _drop(self, agent: str) -> None:
+        seeker = self._seekers.pop(agent, None)
+        if seeker is not None:
+            seeker.close()
+        link = self.links.pop(agent, None)
+        if link is not None:
+            link.close()
+        self.progress.pop(agent, None)
+        for clearing in list(self._clearings):
+            if clearing.waiting.pop(agent, None) is not None and link is not None:
+                clearing.missed.append(link.name)
+                self._end_if_clear(clearing)
+
+    def _ping(self, action: PingAgents) -> None:
+        now = self._clock.now()
+        for agent in action.agents:
+            link = self.links.get(agent)
+            if link is not None:
+                link.ping(now)
+
+    # -- what links tell
+
+    def on_results(self, link: AgentLink, records: Sequence[ResultRecord]) -> None:
+        """Attempts have ended; part of `LinkOwner`."""
+        self.feed(AttemptsEnded(link.agent, records))
+
+    def on_document(self, link: AgentLink, document: Document) -> None:
+        """Some other document has arrived; part of `LinkOwner`."""
+        match document:
+            case Load():
+                self.progress[link.agent] = {one.task: one for one in document.progress}
+                self.feed(AgentLoadChanged(link.agent, document))
+            case BlobRequest():
+                answer, content = self._shelf.answer(document)
+                link.send(answer)
+                if content is not None:
+                    link.add_blob(document.request, content, document.offset)
+            case DataRequest():
+                self._data.request(link.agent, document, partial(self._reply, link))
+            case Ended():
+                self._take_ended(link, document)
+            case _:
+                _log.debug("unexpected message dropped", what=type(document).__name__)
+
+    def on_pong(self, link: AgentLink, asked_at: float, answered_at: float) -> None:
+        """A PING was answered; part of `LinkOwner`."""
+        now = self._clock.now()
+        round_trip = max(now - asked_at, 0.0)
+        if round_trip <= self._rtt.get(link.agent, round_trip):
+            self._rtt[link.agent] = round_trip
+            offset = answered_at - (asked_at + now) / 2
+            self._names.set_clock_offset(link.agent, offset)
+        link.was_heard = False
+        self._heard.append((link.agent, round_trip))
+
+    def on_welcome(self, link: AgentLink, welcome: Welcome) -> None:
+        """A session is open; part of `LinkOwner`."""
+        self._names.set_name(link.agent, welcome.agent_name)
+        self._lost_at.pop(link.agent, None)
+        self.feed(AgentWelcomed(link.agent, welcome))
+        link.ping(self._clock.now())
+
+    def on_holdings(self, link: AgentLink, keys: Sequence[Key]) -> None:
+        """A resumed agent told what it holds; part of `LinkOwner`."""
+        self.feed(HoldingsArrived(link.agent, keys))
+
+    def on_renewed(self, link: AgentLink) -> None:
+        """A connection was lost and is being opened again; part of `LinkOwner`."""
+        self._reading = {key: None for key in self._reading if key[0] != link.agent}
+        self.feed(ConnectionRenewed(link.agent))
+
+    def on_refused(self, link: AgentLink, refusal: Refusal) -> None:
+        """An agent does not let us in; part of `LinkOwner`."""
+        self._drop(link.agent)
+        self.feed(AgentRefused(link.agent, refusal.code, refusal.text))
+
+    def on_broken(self, link: AgentLink, why: str) -> None:
+        """A connection is of no use any more; part of `LinkOwner`."""
+        self._lost_at[link.agent] = self._clock.now()
+        self._drop(link.agent)
+        self.feed(AgentUnreachable(link.agent, why))
+
+    def on_input_sent(self, link: AgentLink, key: Key, sent_bytes: int, is_complete: bool) -> None:
+        """A piece of a large input has left; part of `LinkOwner`."""
+        self.feed(InputProgressed(link.agent, *key, sent_bytes, is_complete))
+
+    # -- what the coordinator tells
+
+    def on_roster_changed(
+        self, entries: Sequence[RosterEntry], left: Sequence[str], is_whole: bool
+    ) -> None:
+        """Agents have joined, changed or left."""
+        for entry in entries:
+            self._names.set_name(entry.agent, entry.name)
+        self.feed(RosterChanged(entries, left, is_whole))
+
+    # -- inside
+
+    def _take_submitted(self) -> None:
+        tasks = self._intake.take()
+        if tasks:
+            self.feed(TasksSubmitted(tasks))
+
+    def _open_links(self) -> list[AgentLink]:
+        return [link for link in self.links.values() if link.is_open]
+
+    def _reply(self, link: AgentLink, document: Document) -> None:
+        if link.is_open:
+            link.send(document)
+
+    def _end_here(self, agent: str, key: Key, outcome: int, why: str) -> None:
+        """End an attempt that the agent has never heard of."""
+        payload = pack_reason(Reason(text=why))
+        record = ResultRecord(*key, outcome, 0, 0, 0, 0, 0.0, 0.0, payload)
+        self.post(AttemptsEnded(agent, [record]))
+
+    def _read_back(
+        self, link: AgentLink, record: TaskRecord, attempt: Attempt, spilled: Spilled | None
+    ) -> None:
+        key = (record.id, attempt.number)
+        if spilled is None:  # it has ended meanwhile
+            self._end_here(link.agent, key, _CANCELLED, "its task has ended")
+            return
+        self._reading[link.agent, key] = None
+        self._side.put(partial(self._read_beside, link, record, key, spilled))
+
+    def _read_beside(self, link: AgentLink, record: TaskRecord, key: Key, spilled: Spilled) -> None:
+        """Read a spilled input; on the side thread."""
+        payload: bytes | memoryview | None = None
+        why = ""
+        try:
+            view = spilled.read()
+            payload = view if len(view) > SMALL_PAYLOAD_BYTES else bytes(view)
+        except StoreError as error:
+            why = f"its spilled input cannot be read: {error}"
+        self._loop.call_soon_threadsafe(partial(self._send_read, link, record, key, payload, why))
+
+    def _send_read(
+        self,
+        link: AgentLink,
+        record: TaskRecord,
+        key: Key,
+        payload: bytes | memoryview | None,
+        why: str,
+    ) -> None:
+        if self._reading.pop((link.agent, key), 0) is not None or not link.is_open:
+            return
+        if payload is None:
+            self._end_here(link.agent, key, _FAILED, why)
+            return
+        sizes = (record.stored_bytes, record.raw_bytes)
+        link.add_attempt(AttemptRecord(*key, record.flags, record.function, *sizes, payload))
+
+    # -- leaving agents
+
+    def _clear(self, clearing: _Clearing, message: Document, limit_s: float) -> None:
+        now = self._clock.now()
+        clearing.deadline = now + limit_s
+        lease_s = self._hello().lease_s
+        for agent, lost_at in list(self._lost_at.items()):
+            if now - lost_at > lease_s:
+                del self._lost_at[agent]
+            elif agent not in self.links:
+                clearing.missed.append(self._names.name(agent))
+        for agent, link in list(self.links.items()):
+            link.flush(now)
+            if link.is_open and link.send(message):
+                clearing.waiting[agent] = link
+            else:
+                clearing.missed.append(link.name)
+        self._clearings.append(clearing)
+        self._end_if_clear(clearing)
+
+    def _take_ended(self, link: AgentLink, ended: Ended) -> None:
+        for clearing in list(self._clearings):
+            if clearing.request == ended.request and link.agent in clearing.waiting:
+                del clearing.waiting[link.agent]
+                self._end_if_clear(clearing)
+        if ended.request is not None:
+            self.feed(AgentCleared(link.agent))
+
+    def _end_if_clear(self, clearing: _Clearing) -> None:
+        if not clearing.waiting:
+            self._end_clearing(clearing)
+
+    def _end_clearing(self, clearing: _Clearing) -> None:
+        if clearing in self._clearings:
+            self._clearings.remove(clearing)
+            missed = clearing.missed + [link.name for link in clearing.waiting.values()]
+            clearing.on_over(missed)

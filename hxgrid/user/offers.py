@@ -1,0 +1,167 @@
+"""What functions a session offers, and the files that they consist of.
+
+`run_task` names a file and a function each time, and must not read the file each time. So what was
+found is kept by (modules, function, time limit) and looked at again at most once per second: only
+if a file's size or time has changed is it read anew. Equal contents get the same number, whatever
+they are called by, so an agent is told of a function once.
+
+Filled by the application's threads, read by the loop. A number, once given, always means the same.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+from hxgrid.errors import ModuleError
+from hxgrid.modules.sets import ModuleSet
+from hxgrid.streams.digests import digest_bytes
+from hxgrid.user.blobs import BlobShelf
+from hxgrid.wire.limits import MAX_NAME_CHARS
+from hxgrid.wire.messages import FileEntry, FunctionOffer
+
+LOOK_AGAIN_S: Final = 1.0
+"""A changed file is noticed after so long at the latest. Asking the system each time would double
+the cost of submitting a small task."""
+
+Modules = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ModuleSet
+
+_ANY = "any"
+
+
+class Offered(NamedTuple):
+    """A function by its number, and for which platforms there is one (empty: all)."""
+
+    id: int
+    platforms: tuple[str, ...] = ()
+
+
+class _Found(NamedTuple):
+    offered: Offered
+    stamp: tuple[tuple[str, int, int], ...]  # path, time, size of each file
+    look_again_at: float
+
+
+class OfferBook:
+    """Numbers the functions of a session and knows the document of each."""
+
+    def __init__(self, shelf: BlobShelf) -> None:
+        self._shelf = shelf
+        self._lock = threading.Lock()  # guards numbering; looking up needs none
+        self._found: dict[object, _Found] = {}
+        self._numbers: dict[tuple[tuple[str, str], ...], int] = {}  # by contents
+        self._documents: dict[int, Mapping[str, FunctionOffer]] = {}  # by platform
+
+    def find(self, modules: Modules, function: str, time_limit_s: float | None) -> Offered:
+        """Return the number of a function in module files.
+
+        Raises `ModuleError` if a file is missing or cannot be read.
+        """
+        if not isinstance(modules, (str, os.PathLike, ModuleSet)):
+            modules = tuple(modules)
+        key = (modules, function, time_limit_s)
+        found = self._found.get(key)
+        if found is not None and time.monotonic() < found.look_again_at:
+            return found.offered
+        return self._look(key, modules, function, time_limit_s)
+
+    def add(self, offer: FunctionOffer, blobs: Mapping[str, bytes | Path]) -> Offered:
+        """Number an offer that somebody else has made, with the contents of its files by digest."""
+        for digest, content in blobs.items():
+            self._shelf.add(digest, content)
+        return Offered(self._number({_ANY: offer}))
+
+    def document(self, number: int, platform: str) -> FunctionOffer | None:
+        """Return what to tell an agent of this platform; None if there is nothing for it."""
+        documents = self._documents[number]
+        return documents.get(platform, documents.get(_ANY))
+
+    # -- inside
+
+    def _look(
+        self,
+        key: object,
+        modules: str | os.PathLike[str] | tuple[str | os.PathLike[str], ...] | ModuleSet,
+        function: Any,
+        time_limit_s: float | None,
+    ) -> Offered:
+        if not isinstance(function, str) or not 0 < len(function) <= MAX_NAME_CHARS:
+            raise ModuleError(f"a function is named by a text, not by {function!r}")
+        module_set = modules if isinstance(modules, ModuleSet) else ModuleSet(modules)
+        files = {platform: module_set.files(platform) for platform in module_set.platforms}
+        stamp = _stamp(path for named in files.values() for _, path in named)
+        found = self._found.get(key)
+        if found is not None and found.stamp == stamp:
+            offered = found.offered
+        else:
+            documents = {
+                platform: self._make(named, function, time_limit_s)
+                for platform, named in files.items()
+            }
+            platforms = () if _ANY in documents else tuple(documents)
+            offered = Offered(self._number(documents), platforms)
+        self._found[key] = _Found(offered, stamp, time.monotonic() + LOOK_AGAIN_S)
+        return offered
+
+    def _make(
+        self, named: Iterable[tuple[str, Path]], function: str, time_limit_s: float | None
+    ) -> FunctionOffer:
+        entries = []
+        for name, path in named:
+            # In memory and not mapped: a compiler may write a new file while we serve this one.
+            content = _read(path)
+            digest = digest_bytes(content)
+            self._shelf.add(digest, content)
+            entries.append(FileEntry(path=name, digest=digest, bytes=len(content)))
+        return FunctionOffer(
+            function=0,
+            kind="module",
+            entry=function,
+            files=tuple(entries),
+            time_limit_s=time_limit_s,
+            label=f"{entries[0].path}:{function}"[:MAX_NAME_CHARS],
+        )
+
+    def _number(self, documents: Mapping[str, FunctionOffer]) -> int:
+        contents = tuple(
+            (platform, offer.model_dump_json(exclude={"function", "label"}))
+            for platform, offer in sorted(documents.items())
+        )
+        with self._lock:
+            number = self._numbers.get(contents)
+            if number is None:
+                number = len(self._numbers) + 1
+                self._documents[number] = {
+                    platform: offer.model_copy(update={"function": number})
+                    for platform, offer in documents.items()
+                }
+                self._numbers[contents] = number
+        return number
+
+
+def _stamp(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:
+    stamps = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        stamps.append((str(path), status.st_mtime_ns, status.st_size))
+    return tuple(stamps)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> ModuleError:
+    return ModuleError(
+        f"module file {str(path)!r} cannot be read", why=error.strerror or str(error)
+    )

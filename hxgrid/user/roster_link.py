@@ -1,0 +1,259 @@
+"""The coordinator's connection: finding it, asking it for agents each `poll_s`, finding it again.
+
+A running session does without it: whatever happens here, only new agents are missed. The roster
+comes as changes to what the last answer said; a coordinator that was started again has another boot
+id and sends everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from hxgrid.errors import HxGridError, ProtocolError
+from hxgrid.logs import get_logger
+from hxgrid.settings import UserSettings
+from hxgrid.transport.beacon import Answer, BeaconClient
+from hxgrid.transport.discovery import (
+    Action,
+    AnswerHeard,
+    Ask,
+    Connect,
+    Discovery,
+    Event,
+    Linked,
+    LinkLost,
+    Remember,
+    ReportSeveral,
+    ReportTrouble,
+    Started,
+)
+from hxgrid.transport.remembered import RememberedCoordinators
+from hxgrid.transport.sockets import (
+    MESSAGES_PER_TURN,
+    Socket,
+    receive_message,
+    send_message,
+)
+from hxgrid.user.network import Network
+from hxgrid.wire.documents import pack_document, read_document
+from hxgrid.wire.messages import Refusal, Roster, RosterEntry, RosterRequest
+from hxgrid.wire.versions import is_compatible, mismatch_text
+
+FIRST_POLL_S: Final = 0.25
+"""How soon a coordinator without agents is asked again: programs of a grid start together."""
+
+MAX_PARTS: Final = 1000
+"""Messages of one roster; a part holds hundreds of agents."""
+
+_log = get_logger("user")
+
+
+class RosterOwner(Protocol):
+    """The driver, to which the link tells what the coordinator says."""
+
+    def on_roster(
+        self, entries: Sequence[RosterEntry], left: Sequence[str], is_whole: bool
+    ) -> None:
+        """Agents have joined, changed or left."""
+
+    def on_several_grids(self, grids: tuple[str, ...]) -> None:
+        """More than one grid answered and none was named."""
+
+
+class RosterLink:
+    """Keeps in touch with one coordinator after another. Belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        owner: RosterOwner,
+        loop: Loop,
+        clock: Clock,
+        factory: SocketFactory,
+        discovery: Discovery,
+        *,
+        grid: str,
+        beacon_port: int,
+        poll_s: float,
+        answer_limit_s: float,
+        token: str,
+        is_loopback_only: bool,
+        remembered: RememberedCoordinators | None,
+        is_detailed: bool = False,
+    ) -> None:
+        self.is_linked = False
+        """Whether the coordinator answers."""
+        self.grid = ""
+        """Name of the grid, known from the first answer on."""
+        self.boot_id = ""
+        """Of the coordinator that `version` belongs to."""
+        self._owner = owner
+        self._loop = loop
+        self._clock = clock
+        self._factory = factory
+        self._discovery = discovery
+        self._wanted_grid = grid
+        self._settings.poll_s = poll_s
+        self._settings.suspect_after_s = answer_limit_s
+        self._token = token
+        self._is_loopback_only = is_loopback_only
+        self._remembered = remembered
+        self._is_detailed = is_detailed  # everything known of each agent, for people
+        self._beacon = BeaconClient(loop, "user", beacon_port, self._on_answer)
+        self._socket: Socket | None = None
+        self._version = 0
+        self._poll_at: float | None = None
+        self._lost_at: float | None = None
+        self._has_agents = False
+        self._parts: list[Roster] = []  # of a roster that is on its way
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._handle(Started())
+
+    def close(self) -> None:
+        """Let go of all sockets. Twice is harmless."""
+        self._beacon.close()
+        self._disconnect()
+        self._poll_at = self._lost_at = None
+
+    def tried(self) -> tuple[str, ...]:
+        """Return what was tried and how it ended, for the error of who gives up."""
+        return self._discovery.tried()
+
+    def apply(self, settings: UserSettings) -> None:
+        """Change how often it is asked, and how long it may take to answer."""
+        self._settings = settings
+
+    def next_deadline(self) -> float | None:
+        """Return when `tick` is wanted next."""
+        moments = (self._poll_at, self._lost_at, self._discovery.next_deadline())
+        return min((moment for moment in moments if moment is not None), default=None)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if self._poll_at is not None and now >= self._poll_at:
+            self._poll(now)
+        if self._lost_at is not None and now >= self._lost_at:
+            self._lose(f"no answer in {self._settings.suspect_after_s:g} s")
+        self._carry_out(self._discovery.tick(now))
+
+    # -- discovery
+
+    def _handle(self, event: Event) -> None:
+        self._carry_out(self._discovery.handle(event, self._clock.now()))
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Ask():
+                    self._beacon.ask(is_loopback_only=self._network.security.is_loopback_only)
+                case Connect(host, port):
+                    self._connect(host, port)
+                case Remember(host, port):
+                    if self._remembered is not None:
+                        self._remembered.keep(self._wanted_grid, host, port)
+                case ReportSeveral(grids):
+                    _log.warning("several grids answer", grids=", ".join(grids))
+                    self._owner.on_several_grids(grids)
+                case ReportTrouble(text):
+                    _log.info("coordinator not reached", why=text)
+
+    def _on_answer(self, answer: Answer, host: str) -> None:
+        self._handle(AnswerHeard(answer, host))
+
+    # -- the connection
+
+    def _connect(self, host: str, port: int) -> None:
+        self._disconnect()
+        self._parts.clear()
+        try:
+            socket = self._network.factory.dealer(host, port)
+        except HxGridError as error:
+            self._lose(str(error))
+            return
+        self._socket = socket
+        # Asked as soon as there is a connection, and again with each renewed one.
+        self._loop.register(socket, self._on_readable, on_writable=self._on_writable)
+
+    def _disconnect(self) -> None:
+        socket, self._socket = self._socket, None
+        if socket is not None:
+            self._loop.unregister(socket)
+            socket.close(0)
+
+    def _on_writable(self) -> None:
+        self._poll(self._clock.now())
+
+    def _poll(self, now: float) -> None:
+        if self._socket is None:
+            return
+        request = RosterRequest(
+            token=self._network.security.token,
+            boot_id=self.boot_id,
+            version=self._version,
+            detailed=self._is_detailed,
+        )
+        is_sent = send_message(self._socket, pack_document(request))
+        on_writable = None if is_sent else self._on_writable
+        self._loop.modify(self._socket, self._on_readable, on_writable=on_writable)
+        self._poll_at = now + (self._settings.poll_s if self._has_agents else FIRST_POLL_S)
+        if self._lost_at is None and self.is_linked:
+            self._lost_at = now + self._settings.suspect_after_s
+
+    def _lose(self, why: str) -> None:
+        self.is_linked = False
+        self._lost_at = None
+        self._handle(LinkLost(why))
+
+    def _on_readable(self) -> None:
+        for _ in range(MESSAGES_PER_TURN):
+            if self._socket is None:
+                return
+            message = receive_message(self._socket, is_router=False)
+            if message is None:
+                return
+            try:
+                document = read_document(message.header)
+            except ProtocolError as error:
+                self._lose(str(error))
+                return
+            match document:
+                case Roster():
+                    self._take_roster(document)
+                case Refusal():
+                    self._lose(_refusal_text(document))
+                    return
+                case _:
+                    pass  # late or unknown: ordinary
+
+    def _take_roster(self, roster: Roster) -> None:
+        if not is_compatible(roster.protocol.major):
+            protocol = roster.protocol
+            self._lose(mismatch_text("the coordinator", protocol.major, protocol.minor))
+            return
+        self._handle(Linked(roster.grid, roster.boot_id))
+        if self._wanted_grid and roster.grid != self._wanted_grid:
+            return
+        self.is_linked = True
+        self.grid = roster.grid
+        self._lost_at = None
+        self._gather(roster)
+
+    def _gather(self, roster: Roster) -> None:
+        """Report a roster when its last part is there."""
+        self._parts.append(roster)
+        if roster.more and len(self._parts) < MAX_PARTS:
+            return
+        parts, self._parts = self._parts, []
+        entries = [entry for part in parts for entry in part.agents]
+        left = [agent for part in parts for agent in part.left]
+        self.boot_id, self._version = roster.boot_id, roster.version
+        self._has_agents = self._has_agents or bool(entries)
+        self._owner.on_roster(entries, left, parts[0].whole)
+
+
+def _refusal_text(refusal: Refusal) -> str:
+    if not is_compatible(refusal.protocol.major):
+        return mismatch_text("the coordinator", refusal.protocol.major, refusal.protocol.minor)
+    return refusal.text or f"it refuses us ({refusal.code})"
