@@ -67,18 +67,11 @@ class RosterLink:
     def __init__(
         self,
         owner: RosterOwner,
-        loop: Loop,
-        clock: Clock,
-        factory: SocketFactory,
+        network: Network,
         discovery: Discovery,
-        *,
-        grid: str,
-        beacon_port: int,
-        poll_s: float,
-        answer_limit_s: float,
-        token: str,
-        is_loopback_only: bool,
+        settings: UserSettings,
         remembered: RememberedCoordinators | None,
+        *,
         is_detailed: bool = False,
     ) -> None:
         self.is_linked = False
@@ -88,18 +81,15 @@ class RosterLink:
         self.boot_id = ""
         """Of the coordinator that `version` belongs to."""
         self._owner = owner
-        self._loop = loop
-        self._clock = clock
-        self._factory = factory
+        self._loop = network.loop
+        self._clock = network.clock
+        self._network = network
         self._discovery = discovery
-        self._wanted_grid = grid
-        self._settings.poll_s = poll_s
-        self._settings.suspect_after_s = answer_limit_s
-        self._token = token
-        self._is_loopback_only = is_loopback_only
+        self._settings = settings
+        self._wanted_grid = settings.name or ""
         self._remembered = remembered
         self._is_detailed = is_detailed  # everything known of each agent, for people
-        self._beacon = BeaconClient(loop, "user", beacon_port, self._on_answer)
+        self._beacon = BeaconClient(network.loop, "user", settings.beacon_port, self._on_answer)
         self._socket: Socket | None = None
         self._version = 0
         self._poll_at: float | None = None
