@@ -7,8 +7,8 @@ unpickling::
 
     u32 count | count x (u8 status, u64 size) | count pickles, one after the other
 
-Status 0 is a value; 1 an exception, pickled as (exception, traceback text); 2 a UTF-8 text instead
-of a value or exception that could not be pickled.
+Status 0 is a value; 1 an exception, pickled as (exception, traceback text); 2 says in UTF-8 text,
+a headline and a traceback with a NUL between them, what could not be pickled.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-from hxgrid.errors import RemoteProtocolError, TaskError
+from hxgrid.errors import RemoteProtocolError, TaskFailed
 from hxgrid.modules import pickling
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -74,18 +74,18 @@ def pack_value(value: object) -> Outcome:
     try:
         return Outcome(Status.VALUE, _dumps(value))
     except Exception as error:  # noqa: BLE001 - pickling runs code of the value's own class
-        text = f"the value of type {_type_name(value)} cannot be pickled: {error}"
-        return Outcome(Status.TEXT, text.encode(errors="replace"))
+        headline = f"the result of type {_type_name(value)} cannot be pickled: {_text(error)}"
+        return _as_text(headline, error)
 
 
 def pack_exception(error: BaseException) -> Outcome:
     """Pickle an exception with its traceback; as a text if it cannot be."""
-    text = "".join(traceback.format_exception(error))
+    trace = _trace(error)
     try:
-        pickled = _dumps((error, text))
+        pickled = _dumps((error, trace))
         pickle.loads(pickled)  # exceptions with arguments of their own often fail only here
     except Exception:  # noqa: BLE001 - pickling runs code of the exception's own class
-        return Outcome(Status.TEXT, text.encode(errors="replace"))
+        return _as_text(f"the function raised {_type_name(error)}: {_text(error)}", error)
     return Outcome(Status.EXCEPTION, pickled)
 
 
@@ -126,7 +126,8 @@ def open_outcome(outcome: Outcome) -> Any:
     that the grid vouches for, in the thread that asks for the result.
     """
     if outcome.status == Status.TEXT:
-        raise TaskError(str(outcome.pickled, "utf-8", "replace"))
+        headline, _, trace = str(outcome.pickled, "utf-8", "replace").partition("\0")
+        raise TaskFailed(headline, remote_traceback=trace) from RemoteTraceback(trace)
     opened = pickle.loads(outcome.pickled)
     if outcome.status == Status.VALUE:
         return opened
@@ -145,6 +146,25 @@ def _dumps(value: object) -> bytes:
 def _is_plain(call: Call) -> bool:
     args, kwargs = call
     return all(map(pickling.is_plain, args)) and all(map(pickling.is_plain, kwargs.values()))
+
+
+def _as_text(headline: str, error: BaseException) -> Outcome:
+    text = f"{headline}\0{_trace(error)}"
+    return Outcome(Status.TEXT, text.encode(errors="replace"))
+
+
+def _trace(error: BaseException) -> str:
+    """Format a traceback that begins at the function, not at what called it."""
+    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+
+
+def _text(error: BaseException) -> str:
+    """Return the text of an exception, whose own code may be broken too."""
+    try:
+        return str(error) or type(error).__name__
+    except Exception:  # noqa: BLE001 - nothing more can be learnt from it
+        return type(error).__name__
 
 
 def _type_name(value: object) -> str:

@@ -7,10 +7,10 @@ small objects, and one lock; the loop is woken only if it has nothing to do.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Literal, NamedTuple, Protocol, Self
 
 from hxgrid.errors import ConfigError, HxGridError, SessionClosed, TaskError
 from hxgrid.logs import get_logger
@@ -28,13 +28,16 @@ from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.engine import Engine
 from hxgrid.user.failures import error_of, merge
 from hxgrid.user.fronts import Front
+from hxgrid.user.functions import FunctionBook
 from hxgrid.user.global_data import GetData
+from hxgrid.user.mapping import GridMap
 from hxgrid.user.offers import Modules, Offered
+from hxgrid.user.progress import progress_of
 from hxgrid.user.task import Finalize, Task
 from hxgrid.user.waiting import wait_event
 from hxgrid.wire.batches import Buffer
 from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
-from hxgrid.wire.messages import AttemptFlag, FunctionOffer, RosterEntry
+from hxgrid.wire.messages import AttemptFlag, RosterEntry
 
 MAX_KEPT_FAILURES = 1000
 """Uncollected failures that are kept; of further ones only the log tells."""
@@ -96,6 +99,7 @@ class Session:
         self._engine = Engine(settings, security, f"hxgrid-session-{lifetime.next_number()}")
         self._intake = self._engine.intake
         self._find = self._engine.offers.find
+        self._functions = FunctionBook(self._engine.offers)
         self._owned = owned
         self._threshold = settings.compress_threshold_bytes
         self._failures: dict[int, Task] = {}  # not collected, by task
@@ -192,9 +196,48 @@ class Session:
         self._intake.add_many((record,))
         return record
 
-    def add_offer(self, offer: FunctionOffer, blobs: Mapping[str, bytes]) -> Offered:
-        """Number a function that another part of the library describes, with its files."""
-        return self._engine.offers.add(offer, blobs)
+    def submit_calls(
+        self,
+        function: Callable[..., Any],
+        packed: tuple[bytes, frozenset[str]],
+        front: Front,
+        *,
+        idempotent: bool = True,
+    ) -> TaskRecord:
+        """Submit a packed batch of calls as one task, for the Executor and `map`; never blocks."""
+        payload, modules = packed
+        offered = self._functions.find(self._functions.plan(function), modules)
+        return self.submit_payload(offered, payload, front, idempotent=idempotent)
+
+    def map(
+        self,
+        function: Callable[..., Any],
+        iterable: Iterable[Any],
+        *,
+        ordered: bool = True,
+        chunksize: int | Literal["auto"] = "auto",
+        progress: Any = None,
+    ) -> Iterator[Any]:
+        """Give `function(item)` for each item, lazily: a window of items is under way at a time.
+
+        `ordered=False` gives results as they come. `chunksize` calls travel as one task; "auto"
+        follows what was measured. `progress=True` shows a bar on stderr; or give an object with
+        tqdm's `update` and `close`. An exception of the function is raised in its place, in its
+        own type with the remote traceback as cause, and ends the iteration.
+        """
+        self._check_usable()
+        if chunksize != "auto" and chunksize < 1:
+            raise ValueError(f'chunksize must be "auto" or at least 1, not {chunksize}')
+        return iter(
+            GridMap(
+                self,
+                function,
+                (((item,), {}) for item in iterable),
+                ordered=ordered,
+                chunksize=None if chunksize == "auto" else chunksize,
+                progress=progress_of(progress, iterable),
+            )
+        )
 
     def _record(
         self,

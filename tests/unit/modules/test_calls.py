@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from hxgrid.errors import RemoteProtocolError, TaskError
+from hxgrid.errors import RemoteProtocolError, TaskFailed
 from hxgrid.modules import calls
 
 
@@ -61,12 +61,12 @@ def test_an_exception_comes_in_its_own_type_with_the_remote_traceback_as_cause()
 
 
 def test_an_exception_that_does_not_survive_pickling_comes_as_text() -> None:
-    with pytest.raises(TaskError, match=r"AwkwardError: 1 2"):
+    with pytest.raises(TaskFailed, match=r"AwkwardError: 1 2"):
         there_and_back(fail(AwkwardError(1, 2)))
 
 
 def test_a_value_that_cannot_be_pickled_names_its_type() -> None:
-    with pytest.raises(TaskError, match=r"_thread\.lock cannot be pickled"):
+    with pytest.raises(TaskFailed, match=r"_thread\.lock cannot be pickled"):
         there_and_back(calls.pack_value(threading.Lock()))
 
 
