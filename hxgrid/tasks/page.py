@@ -15,8 +15,8 @@ which no processor writes in two halves. Layout, in bytes::
       64       the text (process)
     1024  u8   cancel flags, one per serial modulo `RING` (agent)
 
-Serials number the attempts of one process from 1. A process is never given more than `RING`
-attempts that have not ended, so no two of them share a flag; that is why cancelling one can never
+Serials number the attempts of one process from 1, in the order in which it runs them. They are
+given so that no two attempts that have not ended share a flag; that is why cancelling one can never
 hit the next, however late the flag is raised.
 """
 

@@ -4,7 +4,7 @@ It is started without belonging to anybody, reports `Ready`, is assigned to one 
 session's attempts one at a time in the order in which it got them, and ends with `Died`, whatever
 ended it. Nothing here waits for the process: what cannot be sent at once is kept until the socket
 takes it, and what the process says is cut into frames as it comes. All methods belong to the thread
-of the agent's loop.
+of the agent's loop; orders to a process that has died are silently too late.
 
 The awkward case is the end. The socket's end is how it is noticed, but a task can close the socket
 and live, a child of the task can hold it open, and the exit status may come a moment later. So the
@@ -16,6 +16,7 @@ everything that it has started is found and killed.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import secrets
 import socket
@@ -26,7 +27,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hxgrid.tasks.page import ENDING, RING, SUSPENDED, SharedPage
+from hxgrid.tasks.page import ENDING, RING, SUSPENDED, SharedPage, flag_of
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
 from hxgrid.wire.limits import MAX_NAME_CHARS, SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
@@ -138,6 +139,8 @@ class TaskProcess:
 
     def end(self) -> None:
         """Let it finish what it holds, run its last hooks and end; `Died` follows."""
+        if self._is_dead:
+            return
         self._page.set_state(ENDING, is_on=True)
         self._kill_reason = self._kill_reason or "the task process ended as it was asked to"
         self._send(frames.pack_frame(frames.END))
@@ -190,28 +193,27 @@ class TaskProcess:
         """How many more attempts it can be given."""
         return RING - len(self._keys)
 
-    def run(self, attempts: Iterable[tuple[AttemptRecord, str]]) -> None:
+    def run(self, attempts: Sequence[tuple[AttemptRecord, str]]) -> None:
         """Give it attempts, each with the path of its input, or "" if the record has the payload.
 
         The files must stay until the attempts have ended; the process only reads them.
         """
-        serial = self._next_serial
+        if self._is_dead:
+            return
         runs: list[frames.RunFields] = []
         keys, serials, clear_cancel = self._keys, self._serials, self._page.clear_cancel
-        for (task, attempt, flags, function, _, raw_bytes, payload), path in attempts:
+        for serial, (record, path) in zip(self._new_serials(len(attempts)), attempts, strict=True):
+            task, attempt, flags, function, _, raw_bytes, payload = record
             key = (task, attempt)
             keys[serial] = key
             serials[key] = serial
             clear_cancel(serial)
-            flags &= frames.COMPRESSED  # noqa: PLW2901 - of the record's own only this one goes on
+            # Of the flags of the wire only this one means something there.
+            flags &= frames.COMPRESSED
             if path:
-                flags |= IN_FILE  # noqa: PLW2901
-                payload = os.fsencode(path)  # noqa: PLW2901
+                flags |= IN_FILE
+                payload = os.fsencode(path)
             runs.append((serial, task, attempt, flags, function, raw_bytes, payload))
-            serial += 1
-        self._next_serial = serial
-        if len(keys) > RING:
-            raise ValueError(f"a task process cannot hold {len(keys)} attempts, see `room`")
         self._send(frames.pack_run(runs))
 
     def take_back(self, keys: Iterable[Key]) -> None:
@@ -231,11 +233,15 @@ class TaskProcess:
 
     def suspend(self) -> None:
         """Freeze it and everything that it has started."""
+        if self._is_dead:
+            return
         self._page.set_state(SUSPENDED, is_on=True)
         platform.stop_tree(self._process, self._mark)
 
     def resume(self) -> None:
         """Let it go on."""
+        if self._is_dead:
+            return
         self._page.set_state(SUSPENDED, is_on=False)
         platform.continue_tree(self._process, self._mark)
 
@@ -252,13 +258,15 @@ class TaskProcess:
 
     def running(self) -> tuple[Key, float] | None:
         """Return the attempt that it is in, and since when; None between attempts."""
+        if self._is_dead:
+            return None
         serial, began_at = self._page.running
         key = self._keys.get(serial)
         return None if key is None else (key, began_at)
 
     def last_beat(self, now: float) -> float:
         """Return when it was last seen to beat; it beats about every 0.4 s once it is assigned."""
-        beats = self._page.beats
+        beats = self._last_beats if self._is_dead else self._page.beats
         if beats != self._last_beats:
             self._last_beats = beats
             self._last_beat_at = now
@@ -266,7 +274,7 @@ class TaskProcess:
 
     def new_report(self) -> tuple[Key, float, str] | None:
         """Return what the running attempt has reported since the last call: fraction, text."""
-        report = self._page.report()
+        report = None if self._is_dead else self._page.report()
         if report is None or report == self._last_report or report.serial not in self._keys:
             return None
         self._last_report = report
@@ -416,6 +424,20 @@ class TaskProcess:
             # If it cannot be rung, a ring that it has not heard yet is pending, or it is dying.
             with contextlib.suppress(OSError):
                 self._bell.send(b"!")
+
+    def _new_serials(self, count: int) -> Sequence[int]:
+        """Return serials whose flags in the page nobody uses; rising, mostly one by one."""
+        keys, first = self._keys, self._next_serial
+        if len(keys) + count > RING:
+            raise ValueError(f"a task process cannot hold {len(keys) + count} attempts, see `room`")
+        serials: Sequence[int] = range(first, first + count)
+        if keys and first + count - next(iter(keys)) > RING:
+            # A long attempt has seen thousands come and go: step over its flag.
+            taken = {flag_of(serial) for serial in keys}
+            free = (serial for serial in itertools.count(first) if flag_of(serial) not in taken)
+            serials = list(itertools.islice(free, count))
+        self._next_serial = serials[-1] + 1 if serials else first
+        return serials
 
     # -- the end
 

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hxgrid.tasks import running
+from hxgrid.wire.messages import AttemptFlag, Outcome
+from hxgrid_agent.execution import frames
+from hxgrid_agent.execution.frames import FrameError, FrameReader, Result, Run
+
+RUN = Run(9, 2**63, 3, 0, 7, 5, b"hello")
+RESULT = Result(9, 0, 0, 5, 5, 1.5, 2.5, b"world")
+
+
+def body_of(frame: bytes) -> bytes:
+    ((_, body),) = FrameReader().feed(frame)
+    return body
+
+
+def test_attempts_survive_the_way() -> None:
+    runs = [RUN, RUN._replace(serial=10, payload=b""), RUN._replace(serial=11)]
+    assert frames.read_run(body_of(frames.pack_run(runs))) == runs
+
+
+def test_results_survive_the_way() -> None:
+    file = RESULT._replace(flags=frames.IN_FILE, stored_bytes=10**9, raw_bytes=10**9, payload=b"")
+    results = [RESULT, file, RESULT]
+    assert frames.read_results(body_of(frames.pack_results(results)), 100, 7) == results
+
+
+def test_serials_survive_the_way() -> None:
+    assert frames.read_serials(body_of(frames.pack_serials(frames.TAKE_BACK, [1, 2**60]))) == [
+        1,
+        2**60,
+    ]
+
+
+@given(st.lists(st.binary(max_size=40), max_size=8), st.lists(st.integers(1, 50), min_size=1))
+def test_frames_are_found_whatever_the_pieces(bodies: list[bytes], sizes: list[int]) -> None:
+    data = b"".join(frames.pack_frame(kind, body) for kind, body in enumerate(bodies))
+    reader, found, start, turn = FrameReader(), [], 0, 0
+    while start < len(data):
+        size = sizes[turn % len(sizes)]
+        found += reader.feed(data[start : start + size])
+        start, turn = start + size, turn + 1
+    assert found == list(enumerate(bodies))
+
+
+def test_a_frame_over_the_limit_is_refused_before_it_is_there() -> None:
+    with pytest.raises(FrameError, match="over the limit"):
+        FrameReader(1000).feed(struct.pack("<IB", 1001, frames.RESULTS))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff\xff\xff\xff",
+        body_of(frames.pack_results([RESULT]))[:-1],
+        body_of(frames.pack_results([RESULT])) + b"x",
+        body_of(frames.pack_results([RESULT._replace(outcome=200)])),
+        body_of(frames.pack_results([RESULT._replace(flags=4)])),
+        body_of(frames.pack_results([RESULT._replace(stored_bytes=101, payload=bytes(101))])),
+    ],
+    ids=["empty", "count", "short", "long", "outcome", "flags", "large"],
+)
+def test_results_that_contradict_themselves_are_refused(body: bytes) -> None:
+    with pytest.raises(FrameError):
+        frames.read_results(body, 100, 7)
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"\xff"])
+def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+    with pytest.raises(FrameError):
+        frames.read_json(body)
+
+
+def test_the_process_uses_the_numbers_of_the_wire() -> None:
+    for name in ("DONE", "FAILED", "CANCELLED", "UNUSABLE"):
+        assert getattr(running, name) == Outcome[name]
+    assert frames.COMPRESSED == AttemptFlag.COMPRESSED
+    assert not frames.IN_FILE & sum(AttemptFlag)
