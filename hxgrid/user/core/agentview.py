@@ -39,6 +39,7 @@ class AgentView:
 
     __slots__ = (
         "agent",
+        "asked_about",
         "capabilities",
         "connect_tries",
         "contact",
@@ -69,10 +70,8 @@ class AgentView:
     )
 
     def __init__(self, agent: str, index: int, entry: RosterEntry | None) -> None:
-        self.agent = agent
-        """Boot id."""
-        self.index = index
-        """Order in which agents became known; breaks ties."""
+        self.agent = agent  # boot id
+        self.index = index  # order in which agents became known: breaks ties
         self.entry = entry
         self.in_roster = entry is not None
         self.contact = Contact.ABSENT
@@ -90,6 +89,9 @@ class AgentView:
         self.round_trip_s = FIRST_ROUND_TRIP_S
         self.held: dict[Attempt, TaskRecord] = {}
         """Live attempts there, oldest first, also those that are to stop."""
+        self.asked_about: dict[Attempt, None] = {}
+        """What it held when the last `Hello` was said: its holdings tell of these, and not of what
+        was sent afterwards."""
         self.troubled: dict[Attempt, None] = {}
         """Attempts in slots that do not answer."""
         self.pending_bytes = 0

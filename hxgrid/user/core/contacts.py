@@ -6,9 +6,10 @@ the connection is closed. An agent that is still in the roster is then tried aga
 pauses. Leaving the roster does not end a connection. If *we* were stopped (a laptop that slept),
 nobody was silent: a sweep that comes late moves all last signs of life by its delay.
 
-An agent that resumes the session first tells what it holds. What it does not hold never arrived;
-what it holds and we have given up counts again if its task still waits for a result; what nobody
-wants any more is stopped.
+An agent that resumes the session first tells what it holds. What it does not hold of what was sent
+before we asked never arrived (two questions may overlap, and attempts be sent between them). What
+it holds and we have given up counts again if its task still waits for a result; what nobody wants
+any more is stopped.
 """
 
 from __future__ import annotations
@@ -131,6 +132,7 @@ class Contacts:
             return
         self._sleeping.pop(agent.agent, None)
         self._turn(agent, Contact.CONNECTING)
+        agent.asked_about = dict.fromkeys(agent.held)
         self._state.orders.connects.append(ConnectAgent(agent.entry))
         self._state.reassess(agent)
 
@@ -220,6 +222,7 @@ class Contacts:
         agent = self._state.agents.get(name)
         if agent is not None and agent.is_connected:
             self._turn(agent, Contact.RECONCILING)
+            agent.asked_about = dict.fromkeys(agent.held)
             agent.heard_at = now
             self._set_reconcile_limit(agent, now)
             self._state.reassess(agent)
@@ -239,7 +242,7 @@ class Contacts:
         self._turn(agent, Contact.OPEN)
         there = set(event.keys)
         for attempt, task in list(agent.held.items()):
-            if (task.id, attempt.number) not in there:
+            if attempt in agent.asked_about and (task.id, attempt.number) not in there:
                 self._endings.lose(attempt, task, "it never arrived at the agent", now, sure=True)
         for key in event.keys:
             self._take_held(agent, key)

@@ -6,7 +6,8 @@ agent that cannot take the first of a lane can take none of it. Of the lanes tha
 from, it takes the one whose first task is oldest. Nearly always there is one lane.
 
 A task that leaves a lane other than by being taken is left in it as a husk: its `lane` says no
-more that it is there, and it is skipped when its turn comes.
+more that it is there, and it is skipped when its turn comes. If it comes back before that, it is in
+the lane twice, at the same place in the order; what is taken once is a husk the second time.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import chain
 
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.requirements import Requirements
@@ -44,11 +46,11 @@ class Lane:
         self._serial = 0
 
     def __iter__(self) -> Iterator[TaskRecord]:
-        for entry in sorted(self._returned, key=lambda entry: entry[:2]):
-            if entry[2].lane is self:
-                yield entry[2]
-        for task in self._fresh:
-            if task.lane is self:
+        returned = [entry[2] for entry in sorted(self._returned, key=lambda entry: entry[:2])]
+        seen: set[int] = set()
+        for task in chain(returned, self._fresh):
+            if task.lane is self and task.id not in seen:
+                seen.add(task.id)
                 yield task
 
     def append(self, tasks: Iterable[TaskRecord], count: int) -> None:

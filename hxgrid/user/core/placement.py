@@ -79,6 +79,7 @@ class Placement:
                 pass
 
     def _serve(self, agent: AgentView, now: float) -> int:
+        state = self._state
         lane = self._lane_for(agent)
         if lane is None:
             return 0
@@ -86,9 +87,10 @@ class Placement:
         assert head is not None
         limit = self._limit(agent, lane, head)
         if limit <= 0:
+            state.rank(agent)  # Its window is smaller for this function.
             return 0
         tasks = lane.take(limit, head.function)
-        self._state.lanes.tidy(lane)
+        state.lanes.tidy(lane)
         self.send(agent, tasks, now)
         return len(tasks)
 
