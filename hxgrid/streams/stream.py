@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("<I")
 _BYTE_ORDERS = ("@", "=", "<", ">", "!")
 _PEEK_BYTES = 8192
+_NOTHING = memoryview(b"")
 
 
 class Stream(io.BufferedIOBase):
@@ -43,15 +44,17 @@ class Stream(io.BufferedIOBase):
     """
 
     def __init__(self, data: ReadableBuffer = b"", *, readonly: bool = False) -> None:
-        super().__init__()
         self._readonly = readonly
         self._position = 0
         # Own bytes; None while the content is the view.
         self._own: bytearray | None = None
-        self._view: memoryview = memoryview(b"")
         # Size before compression; None if the bytes are not compressed.
         self._raw_size: int | None = None
-        if readonly or isinstance(data, bytes):
+        self._view: memoryview = _NOTHING
+        if type(data) is bytes:
+            if data:
+                self._view = memoryview(data)
+        elif readonly or isinstance(data, bytes):
             self._view = flat_view(data)
         else:
             # The owner of a mutable buffer may change it any time.
@@ -128,6 +131,10 @@ class Stream(io.BufferedIOBase):
 
     def read(self, size: int | None = -1, /) -> bytes:
         """Return up to `size` bytes, or all to the end; b"" at or beyond the end."""
+        if self._position == 0 and (size is None or size < 0):
+            data = self.getvalue()
+            self._position = len(data)
+            return data
         piece = self._piece(size)
         self._position += len(piece)
         # bytes() of a whole bytes object would copy it.
@@ -159,11 +166,14 @@ class Stream(io.BufferedIOBase):
 
     def getvalue(self) -> bytes:
         """Return all bytes, wherever the position is."""
-        with self._all() as view:
-            whole = view.obj
-            if isinstance(whole, bytes) and len(whole) == len(view):
-                return whole
-            return bytes(view)
+        if self.closed:
+            self._check_open()
+        if self._own is not None:
+            return bytes(self._own)
+        whole = self._view.obj
+        if isinstance(whole, bytes) and len(whole) == len(self._view):
+            return whole
+        return bytes(self._view)
 
     def getbuffer(self) -> memoryview:
         """Return a read-only view of all bytes, without a copy.
@@ -208,8 +218,12 @@ class Stream(io.BufferedIOBase):
 
         A gap between the end and the position is filled with zeroes. Writing nothing does nothing.
         """
+        # Own bytes are writable; whatever is not, has none.
+        own = self._writable_bytes() if self._own is None else self._own
+        if type(data) is bytes and len(own) == self._position:
+            # What nearly every call does, without views and detours.
+            return self._append(own, data)
         source = flat_view(data)
-        own = self._writable_bytes()
         if len(source) == 0:
             return 0
         start, length = self._position, len(own)
@@ -279,7 +293,19 @@ class Stream(io.BufferedIOBase):
         packed = f" compressed from {self._raw_size}" if self.is_compressed else ""
         return f"<Stream {len(self)} bytes at {self._position}{kind}{packed}>"
 
+    def __del__(self) -> None:
+        """Do nothing: the base class would call `close()`, which frees what is freed anyway."""
+
     # -- inside
+
+    def _append(self, own: bytearray, data: bytes) -> int:
+        try:
+            own += data
+        except BufferError as error:
+            raise _in_use(own) from error
+        size = len(data)
+        self._position += size
+        return size
 
     def _check_open(self) -> None:
         if self.closed:
@@ -314,7 +340,7 @@ class Stream(io.BufferedIOBase):
             )
         if self._own is None:
             self._own = bytearray(self._view)
-            self._view = memoryview(b"")
+            self._view = _NOTHING
         return self._own
 
 
@@ -328,7 +354,11 @@ def _refuse_views(own: bytearray) -> Iterator[None]:
     try:
         yield
     except BufferError as error:
-        raise StreamInUse(
-            f"a stream of {len(own)} bytes cannot change its length while a view of it is alive",
-            advice="Release the view that getbuffer() gave.",
-        ) from error
+        raise _in_use(own) from error
+
+
+def _in_use(own: bytearray) -> StreamInUse:
+    return StreamInUse(
+        f"a stream of {len(own)} bytes cannot change its length while a view of it is alive",
+        advice="Release the view that getbuffer() gave.",
+    )
