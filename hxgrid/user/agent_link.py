@@ -189,6 +189,11 @@ class AgentLink:
         if self._send(pack_ping(now)):
             self._send(pack_keys(Batch.ACKNOWLEDGE, self._handle, []))
 
+    def add_small(self, records: Sequence[AttemptRecord], size_bytes: int) -> None:
+        """Send attempts with small inputs, of this size together, with the next flush."""
+        self._attempts += records
+        self._attempt_bytes += size_bytes
+
     def add_attempt(self, record: AttemptRecord) -> None:
         """Send an attempt with the next flush; a large input follows in chunks."""
         if record.stored_bytes > SMALL_PAYLOAD_BYTES:

@@ -44,6 +44,9 @@ from hxgrid.wire.messages import (
     WhoAreYou,
 )
 
+Work = Callable[[str, bytes], bytes | Reason | None]
+"""Gets the function's name and the input; gives the output, a failure, or None for no answer."""
+
 CAPABILITIES = Capabilities(
     platform="linux",
     machine="x86_64",
@@ -56,11 +59,9 @@ LOAD = Load(free_cpu=2.0, free_memory_bytes=4 << 30)
 
 
 class FakeAgent:
-    """Answers each attempt with `work(entry, input)`; None leaves it unanswered."""
+    """Answers each attempt with what `work` gives; None leaves it unanswered."""
 
-    def __init__(
-        self, work: Callable[[str, bytes], bytes | Reason | None], *, slots: int = 2
-    ) -> None:
+    def __init__(self, work: Work, *, slots: int = 2) -> None:
         self.boot_id = new_boot_id()
         self.slots = slots
         self.work = work
@@ -122,6 +123,10 @@ class FakeAgent:
 
     def say(self, document: Document) -> None:
         self.do(lambda: self._send(pack_document(document)))
+
+    def is_waiting_for_blob(self, request: int) -> bool:
+        """Tell whether chunks of a blob are still missing."""
+        return self._inbox.expects(ChunkOf.BLOB, request, 0)
 
     def end(self, key: Key, outcome: Outcome, payload: bytes = b"") -> None:
         """End an attempt that is held."""
