@@ -98,12 +98,11 @@ class SharedPage:
         words = self._words
         words[_STATE] = words[_STATE] | bit if is_on else words[_STATE] & ~bit
 
-    def clear_cancel(self, serial: int) -> None:
-        """Make the flag of an attempt that is about to be handed over say "go on"."""
-        self.flags[flag_of(serial)] = 0
-
     def cancel(self, serial: int) -> None:
-        """Tell an attempt to stop; harmless if it has ended or not begun."""
+        """Tell an attempt to stop; harmless if it has ended or not begun.
+
+        The flag is lowered by whoever hands over the next attempt with it.
+        """
         self.flags[flag_of(serial)] = 1
 
     @property

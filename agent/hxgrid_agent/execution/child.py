@@ -36,8 +36,8 @@ from hxgrid_agent.execution.frames import (
     COMPRESSED,
     IN_FILE,
     Assignment,
-    ResultFields,
-    RunFields,
+    Result,
+    Run,
 )
 from hxgrid_agent.execution.link import AgentGone, Link
 
@@ -119,7 +119,7 @@ class Slot:
                 serial, run = queue.popitem(last=False)
             except KeyError:
                 return
-            function = run[4]
+            function = run[1]
             if held and last_s.get(function, _HOLD_S) > _SHORT_S:
                 self._send_held()
             result = self._run_one(serial, run)
@@ -139,7 +139,7 @@ class Slot:
             elif took_s > _MARK_AFTER_S:
                 self._capture.mark()
 
-    def _run_one(self, serial: int, run: RunFields) -> ResultFields:
+    def _run_one(self, serial: int, run: Run) -> Result:
         agent = self._agent
         agent.begin(serial)
         started_at = monotonic()
@@ -147,8 +147,8 @@ class Slot:
         if agent.is_cancelled:
             return (serial, CANCELLED, 0, 0, 0, started_at, started_at, b"")
         try:
-            runner = self._functions.runner(run[4])
-            payload = self._input(run) if run[3] else run[6]
+            runner = self._functions.runner(run[1])
+            payload = self._input(run) if run[2] else run[4]
             started_at = monotonic()
             output = runner(payload)
             ended_at = monotonic()
@@ -169,9 +169,9 @@ class Slot:
 
     # -- what is rare
 
-    def _input(self, run: RunFields) -> Buffer:
+    def _input(self, run: Run) -> Buffer:
         """Return the input of an attempt whose flags say that it is not simply there."""
-        flags, raw_bytes, payload = run[3], run[5], run[6]
+        _, _, flags, raw_bytes, payload = run
         if flags & IN_FILE:
             payload = map_file(os.fsdecode(bytes(payload)))
         if flags & COMPRESSED:
@@ -180,9 +180,7 @@ class Slot:
             payload = unpack(payload, raw_bytes, MAX_PAYLOAD_BYTES)
         return payload
 
-    def _large(
-        self, serial: int, output: Buffer, started_at: float, ended_at: float
-    ) -> ResultFields:
+    def _large(self, serial: int, output: Buffer, started_at: float, ended_at: float) -> Result:
         """Compress an output if that pays, and put it into a file if it is still large."""
         from hxgrid.streams.compression import pack
 
@@ -201,7 +199,7 @@ class Slot:
             inline,
         )
 
-    def _failed(self, serial: int, error: BaseException, started_at: float) -> ResultFields:
+    def _failed(self, serial: int, error: BaseException, started_at: float) -> Result:
         ended_at = monotonic()
         outcome, payload = judge(error, self._agent.is_cancelled, self._capture.tail())
         try:

@@ -54,7 +54,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 
 _HEAD = struct.Struct("<IB")
 _COUNT = struct.Struct("<I")
-_RUN = struct.Struct("<QQHBBIQI")
+_RUN = struct.Struct("<QIBQI")
 _RESULT = struct.Struct("<QBBQQdd")
 _SERIAL = struct.Struct("<Q")
 
@@ -79,40 +79,15 @@ class Assignment(NamedTuple):
     compress_threshold_bytes: int
 
 
-class Run(NamedTuple):
-    """One record of RUN."""
+# Records are plain tuples: a class of their own for each costs more than what is done with them.
 
-    serial: int
-    """Counts the attempts of one process from 1."""
-    task: int
-    attempt: int
-    flags: int
-    function: int
-    raw_bytes: int
-    payload: Buffer
-    """The path, as UTF-8, if IN_FILE."""
+Run = tuple[int, int, int, int, Buffer]
+"""One record of RUN: serial (counts the attempts of one process from 1), function, flags, size of
+the input expanded, and the input (the path of its file, if IN_FILE)."""
 
-
-RunFields = tuple[int, int, int, int, int, int, Buffer]
-"""The fields of a `Run`, as a tuple that costs less to make."""
-
-
-class Result(NamedTuple):
-    """One record of RESULTS."""
-
-    serial: int
-    outcome: int
-    flags: int
-    stored_bytes: int
-    raw_bytes: int
-    started_at: float
-    ended_at: float
-    payload: Buffer
-    """Empty if IN_FILE."""
-
-
-ResultFields = tuple[int, int, int, int, int, float, float, Buffer]
-"""The fields of a `Result`, likewise."""
+Result = tuple[int, int, int, int, int, float, float, Buffer]
+"""One record of RESULTS: serial, outcome, flags, size of the output as it is and expanded, when the
+function began and ended, and the output (empty if IN_FILE)."""
 
 
 def output_name(serial: int, pid: int) -> str:
@@ -153,30 +128,29 @@ def read_serials(body: bytes) -> list[int]:
     return [serial for (serial,) in _SERIAL.iter_unpack(body)]
 
 
-def pack_run(runs: Sequence[RunFields]) -> bytes:
-    """Make a RUN from `Run`s or plain tuples."""
+def pack_run(runs: Sequence[Run]) -> bytes:
+    """Make a RUN."""
     pack = _RUN.pack
     records = [
-        pack(serial, task, attempt, flags, 0, function, raw_bytes, len(payload))
-        for serial, task, attempt, flags, function, raw_bytes, payload in runs
+        pack(serial, function, flags, raw_bytes, len(payload))
+        for serial, function, flags, raw_bytes, payload in runs
     ]
-    return _batch(RUN, records, [run[6] for run in runs])
+    return _batch(RUN, records, [run[4] for run in runs])
 
 
 def read_run(body: bytes) -> list[Run]:
     """Read a RUN."""
     (count,) = _COUNT.unpack_from(body)
     end = _COUNT.size + count * _RUN.size
-    runs = []
-    for record in _RUN.iter_unpack(body[_COUNT.size : end]):
-        serial, task, attempt, flags, _, function, raw_bytes, size = record
+    runs: list[Run] = []
+    for serial, function, flags, raw_bytes, size in _RUN.iter_unpack(body[_COUNT.size : end]):
         start, end = end, end + size
-        runs.append(Run(serial, task, attempt, flags, function, raw_bytes, body[start:end]))
+        runs.append((serial, function, flags, raw_bytes, body[start:end]))
     return runs
 
 
-def pack_results(results: Sequence[ResultFields]) -> bytes:
-    """Make a RESULTS from `Result`s or plain tuples."""
+def pack_results(results: Sequence[Result]) -> bytes:
+    """Make a RESULTS."""
     pack = _RESULT.pack
     records = [pack(*result[:7]) for result in results]
     return _batch(RESULTS, records, [result[7] for result in results])
@@ -190,7 +164,7 @@ def read_results(body: bytes, max_payload_bytes: int, last_outcome: int) -> list
     end = _COUNT.size + count * _RESULT.size
     if end > len(body):
         raise FrameError(f"{count} results do not fit {len(body)} bytes")
-    results = []
+    results: list[Result] = []
     for record in _RESULT.iter_unpack(body[_COUNT.size : end]):
         serial, outcome, flags, stored, raw, started, ended = record
         start = end
@@ -198,9 +172,11 @@ def read_results(body: bytes, max_payload_bytes: int, last_outcome: int) -> list
             end += stored
             if stored > max_payload_bytes:
                 raise FrameError(f"a result of {stored} bytes must lie in a file")
+        if flags & COMPRESSED == 0 and stored != raw:
+            raise FrameError(f"a plain result of {stored} bytes claims {raw}")
         if outcome > last_outcome or flags & ~(IN_FILE | COMPRESSED):
             raise FrameError(f"a result has outcome {outcome} and flags {flags:#x}")
-        results.append(Result(serial, outcome, flags, stored, raw, started, ended, body[start:end]))
+        results.append((serial, outcome, flags, stored, raw, started, ended, body[start:end]))
     if end != len(body):
         raise FrameError(f"results name {end} bytes, the frame has {len(body)}")
     return results

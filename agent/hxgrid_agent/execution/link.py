@@ -37,12 +37,12 @@ class Link:
         self._channel = channel
         self._on_frame = on_frame  # for kinds that are not dealt with here
         self._reader = FrameReader()
-        self.queue: OrderedDict[int, frames.RunFields] = OrderedDict()
+        self.queue: OrderedDict[int, frames.Run] = OrderedDict()
         """Attempts that have not begun, by serial. Taking one out is what claims it, so that of
         running it and giving it back only one can happen."""
         self.is_ending = False
         """END has come: nothing follows."""
-        self.held: list[frames.ResultFields] = []
+        self.held: list[frames.Result] = []
         """Results to be sent, as `frames.Result`."""
         self._send_lock = threading.Lock()
         # Guards `_is_reading` and `_answers`; notified after each reading.

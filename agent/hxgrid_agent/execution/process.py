@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hxgrid.tasks.page import ENDING, RING, SUSPENDED, SharedPage, flag_of
+from hxgrid.tasks.page import ENDING, FLAGS_AT, RING, SUSPENDED, SharedPage, flag_of
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
 from hxgrid.wire.limits import MAX_NAME_CHARS, SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
@@ -200,20 +200,20 @@ class TaskProcess:
         """
         if self._is_dead:
             return
-        runs: list[frames.RunFields] = []
-        keys, serials, clear_cancel = self._keys, self._serials, self._page.clear_cancel
+        runs: list[frames.Run] = []
+        keys, serials, page_flags = self._keys, self._serials, self._page.flags
         for serial, (record, path) in zip(self._new_serials(len(attempts)), attempts, strict=True):
             task, attempt, flags, function, _, raw_bytes, payload = record
             key = (task, attempt)
             keys[serial] = key
             serials[key] = serial
-            clear_cancel(serial)
+            page_flags[FLAGS_AT + serial % RING] = 0
             # Of the flags of the wire only this one means something there.
             flags &= frames.COMPRESSED
             if path:
                 flags |= IN_FILE
                 payload = os.fsencode(path)
-            runs.append((serial, task, attempt, flags, function, raw_bytes, payload))
+            runs.append((serial, function, flags, raw_bytes, payload))
         self._send(frames.pack_run(runs))
 
     def take_back(self, keys: Iterable[Key]) -> None:
@@ -372,21 +372,21 @@ class TaskProcess:
     def _ended(self, body: bytes) -> Ended:
         records: list[ResultRecord] = []
         files: dict[Key, str] = {}
-        keys, serials, slot = self._keys, self._serials, self.slot
+        keys, serials, slot, make = self._keys, self._serials, self.slot, ResultRecord._make
         for result in frames.read_results(body, SMALL_PAYLOAD_BYTES, _LAST_OUTCOME):
             serial, outcome, flags, stored, raw, started_at, ended_at, payload = result
             key = keys.pop(serial, None)
             if key is None:
                 raise FrameError(f"a result of attempt {serial}, which it does not hold")
             del serials[key]
-            if not flags & frames.COMPRESSED and stored != raw:
-                raise FrameError(f"a plain result of {stored} bytes claims {raw}")
             if flags & IN_FILE:
                 files[key] = self._output_file(serial, stored)
                 flags = flags & ~IN_FILE | _CHUNKED
-            records.append(
-                ResultRecord(*key, outcome, flags, slot, stored, raw, started_at, ended_at, payload)
-            )
+            task, attempt = key
+            fields = (
+                task, attempt, outcome, flags, slot, stored, raw, started_at, ended_at, payload
+            )  # fmt: skip
+            records.append(make(fields))
         return Ended(records, files)
 
     def _output_file(self, serial: int, stored_bytes: int) -> str:

@@ -109,8 +109,10 @@ def test_data_that_failed_to_come_is_asked_for_again(
     assert agent.get_data("scene").read() == b"now"
 
 
-def test_a_file_that_is_gone_is_missing_data(agent: TaskAgent, source: Source) -> None:
-    source.ask_data = lambda _: ("/nonexistent/file", "")  # type: ignore[method-assign]
+def test_a_file_that_is_gone_is_missing_data(
+    agent: TaskAgent, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "ask_data", lambda _: ("/nonexistent/file", ""))
     with pytest.raises(DataUnavailable, match="/nonexistent/file"):
         agent.get_data("scene")
 

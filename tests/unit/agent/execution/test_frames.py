@@ -11,8 +11,18 @@ from hxgrid.wire.messages import AttemptFlag, Outcome
 from hxgrid_agent.execution import frames
 from hxgrid_agent.execution.frames import FrameError, FrameReader, Result, Run
 
-RUN = Run(9, 2**63, 3, 0, 7, 5, b"hello")
-RESULT = Result(9, 0, 0, 5, 5, 1.5, 2.5, b"world")
+RUN: Run = (9, 7, 0, 5, b"hello")
+
+
+def result(
+    *, outcome: int = 0, flags: int = 0, size: int = 5, raw: int | None = None, payload: bytes = b""
+) -> Result:
+    raw_bytes = size if raw is None else raw
+    return (9, outcome, flags, size, raw_bytes, 1.5, 2.5, payload or bytes(min(size, 1000)))
+
+
+RESULT = result()
+FILE = (9, 0, frames.IN_FILE, 10**9, 10**9, 1.5, 2.5, b"")
 
 
 def body_of(frame: bytes) -> bytes:
@@ -21,13 +31,12 @@ def body_of(frame: bytes) -> bytes:
 
 
 def test_attempts_survive_the_way() -> None:
-    runs = [RUN, RUN._replace(serial=10, payload=b""), RUN._replace(serial=11)]
+    runs: list[Run] = [RUN, (10, 7, 0, 0, b""), (2**63, 2**31, 255, 2**40, b"path")]
     assert frames.read_run(body_of(frames.pack_run(runs))) == runs
 
 
 def test_results_survive_the_way() -> None:
-    file = RESULT._replace(flags=frames.IN_FILE, stored_bytes=10**9, raw_bytes=10**9, payload=b"")
-    results = [RESULT, file, RESULT]
+    results = [RESULT, FILE, RESULT]
     assert frames.read_results(body_of(frames.pack_results(results)), 100, 7) == results
 
 
@@ -61,11 +70,12 @@ def test_a_frame_over_the_limit_is_refused_before_it_is_there() -> None:
         b"\xff\xff\xff\xff",
         body_of(frames.pack_results([RESULT]))[:-1],
         body_of(frames.pack_results([RESULT])) + b"x",
-        body_of(frames.pack_results([RESULT._replace(outcome=200)])),
-        body_of(frames.pack_results([RESULT._replace(flags=4)])),
-        body_of(frames.pack_results([RESULT._replace(stored_bytes=101, payload=bytes(101))])),
+        body_of(frames.pack_results([result(outcome=200)])),
+        body_of(frames.pack_results([result(flags=4)])),
+        body_of(frames.pack_results([result(size=101)])),
+        body_of(frames.pack_results([result(raw=6)])),
     ],
-    ids=["empty", "count", "short", "long", "outcome", "flags", "large"],
+    ids=["empty", "count", "short", "long", "outcome", "flags", "large", "raw"],
 )
 def test_results_that_contradict_themselves_are_refused(body: bytes) -> None:
     with pytest.raises(FrameError):
