@@ -196,6 +196,8 @@ class AgentLink:
 
     def add_attempt(self, record: AttemptRecord) -> None:
         """Send an attempt with the next flush; a large input follows in chunks."""
+        if self.state is not LinkState.OPEN:
+            return
         if record.stored_bytes > SMALL_PAYLOAD_BYTES:
             self._outbox.add_transfer(
                 _INPUT, self._handle, record.task, record.attempt, record.payload

@@ -7,6 +7,7 @@ in `flush`, so that one message carries all that is due.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
@@ -137,6 +138,8 @@ class Driver:
         self._names = names
         self._shelf = shelf
         self._seekers: dict[str, Seeker] = {}
+        self._events: deque[Event] = deque()
+        self._is_busy = False
         self._clearings: list[_Clearing] = []
         self._next_request = 1
         self._lost_at: dict[str, float] = {}  # when we gave agents up that may still hold tasks
@@ -174,7 +177,7 @@ class Driver:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self._execute(self.dispatcher.tick(now))
+        self._run_core(partial(self.dispatcher.tick, now))
         for seeker in list(self._seekers.values()):
             seeker.tick(now)
         for link in list(self.links.values()):
@@ -209,8 +212,14 @@ class Driver:
                 self.on_broken(link, str(error))
 
     def feed(self, event: Event) -> None:
-        """Give the core a fact and do what it orders."""
-        self._execute(self.dispatcher.handle(event, self._clock.now()))
+        """Give the core a fact and do what it orders.
+
+        Facts that arise while orders are carried out wait until that is done: the core must not
+        decide on a world of which half is old.
+        """
+        self._events.append(event)
+        if not self._is_busy:
+            self._run_core(None)
 
     def close(self) -> None:
         """Let go of all sockets. Twice is harmless."""
@@ -253,14 +262,25 @@ class Driver:
 
     # -- orders of the core
 
+    def _run_core(self, first: Callable[[], Sequence[Action]] | None) -> None:
+        events, handle, now = self._events, self.dispatcher.handle, self._clock.now()
+        self._is_busy = True
+        try:
+            if first is not None:
+                self._execute(first())
+            while events:
+                self._execute(handle(events.popleft(), now))
+        finally:
+            self._is_busy = False
+
     def _execute(self, actions: Sequence[Action]) -> None:
         for action in actions:
             self._carry_out[type(action)](action)
 
     def _send_attempts(self, action: SendAttempts) -> None:
         link = self.links.get(action.agent)
-        if link is None:
-            return
+        if link is None or not link.is_open:
+            return  # the core hears of it before it hears what the agent holds
         offered = link.offered
         small: list[AttemptRecord] = []
         small_bytes = 0
@@ -281,7 +301,7 @@ class Driver:
                 link.add_attempt(AttemptRecord(*key, record.flags, function, *sizes, payload))
             else:
                 self._read_back(link, record, attempt, payload)
-        if small:
+        if small and link.is_open:
             link.add_small(small, small_bytes)
 
     def _offer(self, link: AgentLink, record: TaskRecord, attempt: Attempt) -> bool:
@@ -317,7 +337,7 @@ class Driver:
         if batch is Batch.CANCEL:
             ended = link.stop_transfers(keys)
             if ended:
-                self._loop.call_soon_threadsafe(partial(self.feed, AttemptsEnded(agent, ended)))
+                self.feed(AttemptsEnded(agent, ended))
 
     def _complete(self, action: CompleteTasks) -> None:
         called: list[Called] = []
@@ -382,8 +402,7 @@ class Driver:
 
     def _not_found(self, agent: str, why: str) -> None:
         self._seekers.pop(agent, None)
-        # Not at once: it may be the core's order to connect that is being carried out.
-        self.post(AgentUnreachable(agent, why))
+        self.feed(AgentUnreachable(agent, why))
 
     def _disconnect(self, action: DisconnectAgent) -> None:
         link = self.links.get(action.agent)
@@ -507,7 +526,7 @@ class Driver:
         """End an attempt that the agent has never heard of."""
         payload = pack_reason(Reason(text=why))
         record = ResultRecord(*key, outcome, 0, 0, 0, 0, 0.0, 0.0, payload)
-        self.post(AttemptsEnded(agent, [record]))
+        self.feed(AttemptsEnded(agent, [record]))
 
     def _read_back(
         self, link: AgentLink, record: TaskRecord, attempt: Attempt, spilled: Spilled | None

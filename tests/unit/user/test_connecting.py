@@ -1,0 +1,167 @@
+"""Finding a grid, its agents, and finding them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hxgrid
+from hxgrid.errors import ConfigError, NoGridFound
+from hxgrid.ids import new_boot_id
+from hxgrid.settings import UserSettings
+from hxgrid.user.session import Session
+from hxgrid.wire.messages import NetworkAddress, Protocol, Refusal
+from tests.harness.ports import free_port
+from tests.harness.wait import wait_until
+from tests.unit.user.conftest import echo
+from tests.unit.user.fake_agent import FakeAgent
+from tests.unit.user.fake_coordinator import FakeCoordinator
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def _connect(stack: ExitStack, address: str | None, **options: Any) -> Session:
+    settings = UserSettings(poll_s=0.1, trust_network=True, **options.pop("settings", {}))
+    session = hxgrid.connect(address, settings=settings, **options)
+    stack.callback(session.close, cancel=True)
+    return session
+
+
+def _run(session: Session, module: Path, data: bytes = b"x") -> bytes:
+    task = session.run_task(module, "f", data)
+    assert task is not None
+    return task.result(20).read()
+
+
+def test_agents_come_from_the_coordinator(stack: ExitStack, module: Path) -> None:
+    agent = stack.enter_context(FakeAgent(echo))
+    coordinator = stack.enter_context(FakeCoordinator([agent.entry]))
+    session = _connect(stack, coordinator.address)
+    assert _run(session, module) == b"x"
+    status = session.connection_status
+    assert (status.connected_to_coordinator, status.grid) == (True, "test")
+
+
+def test_an_agent_that_joins_later_gets_work(stack: ExitStack, module: Path) -> None:
+    """K10."""
+    agent = stack.enter_context(FakeAgent(echo))
+    coordinator = stack.enter_context(FakeCoordinator([]))
+    session = _connect(stack, coordinator.address)
+    task = session.run_task(module, "f", b"early")
+    coordinator.entries = [agent.entry]
+    assert task is not None
+    assert task.result(20).read() == b"early"
+
+
+def test_a_roster_in_parts_is_put_together(stack: ExitStack) -> None:
+    agents = [stack.enter_context(FakeAgent(echo)) for _ in range(3)]
+    coordinator = FakeCoordinator([agent.entry for agent in agents])
+    coordinator.parts = 3
+    stack.enter_context(coordinator)
+    session = _connect(stack, coordinator.address)
+    wait_until(lambda: session.connection_status.connected_agents == 3, 10, "three agents")
+
+
+def test_the_session_lives_on_without_its_coordinator_and_finds_it_again(
+    stack: ExitStack, module: Path
+) -> None:
+    """I4."""
+    first, second = (stack.enter_context(FakeAgent(echo)) for _ in range(2))
+    port = free_port()
+    with FakeCoordinator([first.entry], port=port) as coordinator:
+        session = _connect(stack, coordinator.address)
+        assert _run(session, module) == b"x"
+    wait_until(
+        lambda: not session.connection_status.connected_to_coordinator, 20, "the loss to be seen"
+    )
+    assert _run(session, module) == b"x"
+    stack.enter_context(FakeCoordinator([first.entry, second.entry], port=port))
+    wait_until(lambda: session.connection_status.connected_agents == 2, 20, "the new roster")
+    assert session.connection_status.connected_to_coordinator
+
+
+def test_of_several_addresses_the_right_one_is_found(stack: ExitStack, module: Path) -> None:
+    """B21: another agent answers at one address, nobody at the other."""
+    stranger = stack.enter_context(FakeAgent(lambda *_: b"wrong"))
+    agent = stack.enter_context(FakeAgent(echo))
+    addresses = (
+        NetworkAddress(host="127.0.0.1", port=stranger.port),
+        NetworkAddress(host="127.0.0.1", port=free_port()),
+        NetworkAddress(host="127.0.0.1", port=agent.port),
+    )
+    entry = agent.entry.model_copy(update={"addresses": addresses})
+    coordinator = stack.enter_context(FakeCoordinator([entry]))
+    assert _run(_connect(stack, coordinator.address), module) == b"x"
+    assert stranger.hellos == [], "no secret is shown to who is not the right one"
+
+
+def test_an_agent_that_is_another_one_now_is_explained(stack: ExitStack, module: Path) -> None:
+    agent = stack.enter_context(FakeAgent(echo))
+    entry = agent.entry.model_copy(update={"agent": new_boot_id()})
+    coordinator = stack.enter_context(FakeCoordinator([entry]))
+    session = _connect(stack, coordinator.address)
+    session.run_task(module, "f")
+    wait_until(
+        lambda: any("another agent answers" in line.text for line in session.explain()),
+        20,
+        "the explanation",
+        seen=session.explain,
+    )
+
+
+def test_no_grid_is_told_with_what_was_tried_and_the_ways_on(stack: ExitStack) -> None:
+    port = free_port()
+    with pytest.raises(NoGridFound) as caught:
+        _connect(stack, f"127.0.0.1:{port}", timeout=0.3)
+    text = str(caught.value)
+    assert f"127.0.0.1:{port}: no answer" in text
+    assert 'connect("local")' in text
+    assert "hxgrid up" in text
+    assert "--trust-network" not in text
+    assert caught.value.exit_status == 3
+
+
+def test_where_only_loopback_is_allowed_the_way_out_is_told() -> None:
+    with pytest.raises(NoGridFound, match="--trust-network"):
+        hxgrid.connect("192.0.2.1", settings=UserSettings(), timeout=0.1)
+
+
+def test_a_refusal_is_part_of_what_was_tried(stack: ExitStack) -> None:
+    coordinator = FakeCoordinator([])
+    coordinator.refusal = Refusal(code="token", text="the token is wrong")
+    stack.enter_context(coordinator)
+    with pytest.raises(NoGridFound, match="the token is wrong"):
+        _connect(stack, coordinator.address, timeout=0.5)
+
+
+def test_another_protocol_version_is_named(stack: ExitStack) -> None:
+    coordinator = FakeCoordinator([])
+    coordinator.protocol = Protocol(major=99)
+    stack.enter_context(coordinator)
+    with pytest.raises(NoGridFound, match=r"speaks protocol 99\.0"):
+        _connect(stack, coordinator.address, timeout=0.5)
+
+
+def test_the_coordinator_of_another_grid_is_not_taken(stack: ExitStack) -> None:
+    coordinator = stack.enter_context(FakeCoordinator([], grid="theirs"))
+    with pytest.raises(NoGridFound, match="'theirs', not 'ours'"):
+        _connect(stack, coordinator.address, timeout=0.5, name="ours")
+
+
+@pytest.mark.parametrize("options", [{"journal": "x"}, {"verify": 0.5}])
+def test_what_this_version_lacks_is_refused(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="this version has no"):
+        hxgrid.connect("127.0.0.1", settings=UserSettings(), **options)
+
+
+def test_a_wrong_address_is_a_wrong_setting() -> None:
+    with pytest.raises(ConfigError):
+        hxgrid.connect("no host:at all", settings=UserSettings())
