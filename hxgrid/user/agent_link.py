@@ -83,6 +83,9 @@ class LinkState(enum.Enum):
 class LinkOwner(Protocol):
     """The driver, to which a link tells what has happened."""
 
+    due: dict[AgentLink, None]
+    """Links that were heard or have something to send; looked at in each turn."""
+
     def on_results(self, link: AgentLink, records: Sequence[ResultRecord]) -> None:
         """Attempts have ended; large results are whole."""
 
@@ -135,6 +138,8 @@ class AgentLink:
         """Numbers of the functions that it was told of on this connection."""
         self.was_heard = False
         """Something arrived since the driver last looked."""
+        self.has_sent = False
+        """Something was sent since the driver last renewed leases."""
         self.greet_deadline: float | None = network.clock.now() + GREET_LIMIT_S
         self._owner = owner
         self._loop = network.loop
@@ -193,6 +198,7 @@ class AgentLink:
         """Send attempts with small inputs, of this size together, with the next flush."""
         self._attempts += records
         self._attempt_bytes += size_bytes
+        self._owner.due[self] = None
 
     def add_attempt(self, record: AttemptRecord) -> None:
         """Send an attempt with the next flush; a large input follows in chunks."""
@@ -205,15 +211,18 @@ class AgentLink:
             record = record._replace(flags=record.flags | _CHUNKED, payload=b"")
         self._attempt_bytes += len(record.payload)
         self._attempts.append(record)
+        self._owner.due[self] = None
 
     def add_keys(self, batch: Batch, keys: Sequence[Key]) -> None:
         """Send an ACKNOWLEDGE, CANCEL or RECALL with the next flush."""
         self._keys.append((batch, keys))
+        self._owner.due[self] = None
 
     def add_blob(self, request: int, content: Buffer, offset: int) -> None:
         """Send a blob in chunks, after the answer that announced it."""
         if offset < len(content):
             self._outbox.add_transfer(_BLOB, self._handle, request, 0, content, offset=offset)
+            self._owner.due[self] = None
 
     def stop_transfers(self, keys: Sequence[Key]) -> list[ResultRecord]:
         """Send and take no more chunks of these; returns the ends of results thus given up."""
@@ -268,6 +277,7 @@ class AgentLink:
         if self.state is LinkState.CLOSED:
             return False
         if send_message(self._socket, frames):
+            self.has_sent = True
             return True
         self._renew()
         return False
@@ -281,6 +291,7 @@ class AgentLink:
             self._loop.modify(self._socket, self._on_readable)
 
     def _on_readable(self) -> None:
+        self._owner.due[self] = None
         for _ in range(MESSAGES_PER_TURN):
             if self.state is LinkState.CLOSED:
                 return

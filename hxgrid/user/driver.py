@@ -80,6 +80,9 @@ from hxgrid.wire.messages import (
     Welcome,
 )
 
+LEASE_PARTS: Final = 5
+"""A session lease is renewed so often before it could end."""
+
 GOODBYE_LIMIT_S: Final = 0.5
 """How long a closing session waits for agents to say that nothing of it is left."""
 
@@ -124,6 +127,8 @@ class Driver:
         """Connections by boot id; other threads may look at a copy."""
         self.progress: dict[str, dict[int, AttemptProgress]] = {}
         """What running tasks last reported, by agent and task."""
+        self.due: dict[AgentLink, None] = {}
+        """Links to look at in this turn; part of `LinkOwner`."""
         self.dispatcher = dispatcher
         self._network = network
         self._loop = network.loop
@@ -138,6 +143,8 @@ class Driver:
         self._names = names
         self._shelf = shelf
         self._seekers: dict[str, Seeker] = {}
+        self._greeting: dict[str, AgentLink] = {}  # links that wait for Welcome
+        self._renew_leases_at = 0.0
         self._events: deque[Event] = deque()
         self._is_busy = False
         self._clearings: list[_Clearing] = []
@@ -180,9 +187,11 @@ class Driver:
         self._run_core(partial(self.dispatcher.tick, now))
         for seeker in list(self._seekers.values()):
             seeker.tick(now)
-        for link in list(self.links.values()):
+        for link in list(self._greeting.values()):
             if link.greet_deadline is not None and now >= link.greet_deadline:
                 self.on_broken(link, "no answer to Hello")
+        if now >= self._renew_leases_at:
+            self._renew_leases(now)
         for clearing in list(self._clearings):
             if now >= clearing.deadline:
                 self._end_clearing(clearing)
@@ -190,22 +199,27 @@ class Driver:
     def next_deadline(self) -> float | None:
         """Return when `tick` is wanted next."""
         moments = [self.dispatcher.next_deadline()]
+        if self.links:
+            moments.append(self._renew_leases_at)
         moments += [seeker.deadline for seeker in self._seekers.values()]
         moments += [clearing.deadline for clearing in self._clearings]
-        moments += [link.greet_deadline for link in self.links.values()]
+        moments += [link.greet_deadline for link in self._greeting.values()]
         return min((moment for moment in moments if moment is not None), default=None)
 
     def flush(self) -> None:
         """Tell the core who was heard, and send what has gathered."""
-        for link in self.links.values():
+        for link in self.due:
             if link.was_heard:
                 link.was_heard = False
                 self._heard.append((link.agent, None))
         if self._heard:
             heard, self._heard = self._heard, []
             self.feed(AgentsHeard(heard))
+        if not self.due:
+            return
+        due, self.due = self.due, {}
         now = self._clock.now()
-        for link in list(self.links.values()):
+        for link in due:
             try:
                 link.flush(now)
             except TransportError as error:
@@ -397,7 +411,7 @@ class Driver:
     def _found(self, entry: RosterEntry, socket: Socket) -> None:
         self._seekers.pop(entry.agent, None)
         link = AgentLink(self, self._network, socket, entry, self._hello(), self._memory)
-        self.links[entry.agent] = link
+        self.links[entry.agent] = self._greeting[entry.agent] = link
         link.start()
 
     def _not_found(self, agent: str, why: str) -> None:
@@ -416,6 +430,7 @@ class Driver:
         if seeker is not None:
             seeker.close()
         link = self.links.pop(agent, None)
+        self._greeting.pop(agent, None)
         if link is not None:
             link.close()
         self.progress.pop(agent, None)
@@ -471,6 +486,7 @@ class Driver:
         """A session is open; part of `LinkOwner`."""
         self._names.set_name(link.agent, welcome.agent_name)
         self._lost_at.pop(link.agent, None)
+        self._greeting.pop(link.agent, None)
         self.feed(AgentWelcomed(link.agent, welcome))
         link.ping(self._clock.now())
 
@@ -481,6 +497,7 @@ class Driver:
     def on_renewed(self, link: AgentLink) -> None:
         """A connection was lost and is being opened again; part of `LinkOwner`."""
         self._reading = {key: None for key in self._reading if key[0] != link.agent}
+        self._greeting[link.agent] = link
         self.feed(ConnectionRenewed(link.agent))
 
     def on_refused(self, link: AgentLink, refusal: Refusal) -> None:
@@ -514,6 +531,14 @@ class Driver:
         tasks = self._intake.take()
         if tasks:
             self.feed(TasksSubmitted(tasks))
+
+    def _renew_leases(self, now: float) -> None:
+        """Let every agent hear from us in time, also one to which there is nothing to say."""
+        self._renew_leases_at = now + self._hello().lease_s / LEASE_PARTS
+        for link in self._open_links():
+            if not link.has_sent:
+                link.ping(now)
+            link.has_sent = False
 
     def _open_links(self) -> list[AgentLink]:
         return [link for link in self.links.values() if link.is_open]

@@ -32,6 +32,7 @@ from hxgrid.transport.remembered import RememberedCoordinators
 from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
     Socket,
+    is_loopback,
     receive_message,
     send_message,
 )
@@ -157,6 +158,12 @@ class RosterLink:
     def _connect(self, host: str, port: int) -> None:
         self._disconnect()
         self._parts.clear()
+        if self._network.security.is_loopback_only and not (
+            host == "localhost" or is_loopback(host)
+        ):
+            # The token is for this computer; it must not be shown to another.
+            self._lose("it is not on this computer, and there are no keys")
+            return
         try:
             socket = self._network.factory.dealer(host, port)
         except HxGridError as error:
