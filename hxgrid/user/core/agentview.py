@@ -112,7 +112,7 @@ class AgentView:
         """After a pause: one task at a time, until one is good."""
         self.is_fit = False
         """Something may be sent there: open, active, not cooling (kept by `update_fitness`)."""
-        self.doubtful = False
+        self.doubtful = True
         """What it holds may take for ever (likewise)."""
         self.unmet: dict[Requirements, str] = {}
         """Answers of `Requirements.unmet_by`, remembered."""

@@ -150,12 +150,11 @@ class Contacts:
 
     def _wake_one(self) -> None:
         """Give a connection that has become free to an agent that had none."""
-        for name in list(self._sleeping)[:1]:
-            agent = self._state.agents.get(name)
-            if agent is not None:
-                self.connect(agent)
-            else:
-                del self._sleeping[name]
+        if self._sleeping:
+            name = next(iter(self._sleeping))
+            del self._sleeping[name]
+            if name in self._state.agents:
+                self.connect(self._state.agents[name])
 
     def _take_refusal(self, event: AgentRefused, now: float) -> None:
         """An agent is there but does not let us in."""
@@ -185,9 +184,10 @@ class Contacts:
         state = self._state
         if agent.contact is Contact.CONNECTING:
             state.orders.disconnects.append(DisconnectAgent(agent.agent, "left the roster"))
+            self._turn(agent, Contact.ABSENT)
+            self._wake_one()
         for timer in ("connect", "thaw"):
             state.timers.clear((timer, agent.agent))
-        self._turn(agent, Contact.ABSENT)
         state.reassess(agent)
         state.ready.drop(agent)
         state.fresh.pop(agent, None)
