@@ -15,7 +15,7 @@ from hxgrid.errors import DataUnavailable, HxGridError
 from hxgrid.streams import Stream
 from hxgrid.streams.buffers import map_file
 from hxgrid.tasks.locks import GlobalLock
-from hxgrid.tasks.page import ENDING, SUSPENDED, SharedPage, flag_of
+from hxgrid.tasks.page import SharedPage, flag_of
 
 _SUSPENDED_POLL_S = 0.02
 
@@ -117,9 +117,8 @@ class TaskAgent:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether this task or its session was cancelled; never waits."""
-        flags = self._flags
-        return bool(flags[self._flag] or flags[0] & ENDING)
+        """Whether this task was cancelled; never waits."""
+        return bool(self._flags[self._flag])
 
     def begin(self, serial: int) -> None:
         """Serve the attempt with this serial from now on. Not for tasks."""
@@ -128,7 +127,7 @@ class TaskAgent:
 
     def _test_slowly(self) -> bool:
         while not self.is_cancelled:
-            if not self._flags[0] & SUSPENDED:
+            if not self._flags[0]:
                 return True
             self._never.wait(_SUSPENDED_POLL_S)
         return False

@@ -1,10 +1,10 @@
 """The page of memory that an agent shares with one task process, so that neither need ask.
 
-The agent writes the state of the process and one flag per attempt; the process writes what it runs,
-since when, how far it is, and a beat. Everything that changes often is one aligned machine word,
+The agent writes whether the process is suspended and one flag per attempt; the process writes what
+it runs, since when, how far it is, and a beat. What changes often is one aligned machine word,
 which no processor writes in two halves. Layout, in bytes::
 
-       0  u64  state: `SUSPENDED`, `ENDING` (agent)
+       0  u64  1 while the process is suspended, else 0 (agent)
        8  u64  serial of the running attempt, 0 while there is none (process)
       16  f64  when it began, monotonic seconds (process)
       24  u64  beats since the start (process)
@@ -29,9 +29,6 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from pathlib import Path
 
-SUSPENDED = 1
-ENDING = 2
-
 RING = 4096
 """Attempts that one process can hold; a power of two."""
 FLAGS_AT = 1024
@@ -40,7 +37,7 @@ _MAX_TEXT_BYTES = FLAGS_AT - _TEXT_AT
 PAGE_BYTES = FLAGS_AT + RING
 
 # Words by their place in the page, counted in eights of bytes.
-_STATE, _SERIAL, _STARTED, _BEATS, _OUTPUT, _REPORTER, _FRACTION, _TEXT_BYTES = range(8)
+_SUSPENDED, _SERIAL, _STARTED, _BEATS, _OUTPUT, _REPORTER, _FRACTION, _TEXT_BYTES = range(8)
 
 
 class Report(NamedTuple):
@@ -59,7 +56,8 @@ class SharedPage:
     def __init__(self, mapping: mmap.mmap | None = None) -> None:
         self._mapping = mapping
         self.flags: memoryview = memoryview(bytearray(PAGE_BYTES) if mapping is None else mapping)
-        """All bytes of the page; `flags[0]` is the state, see `flag_of` for the others."""
+        """All bytes of the page; `flags[0]` says whether it is suspended, see `flag_of` for the
+        others."""
         self._words = self.flags[:_TEXT_AT].cast("Q")
         self._floats = self.flags[:_TEXT_AT].cast("d")
 
@@ -93,10 +91,9 @@ class SharedPage:
 
     # -- the agent's side
 
-    def set_state(self, bit: int, is_on: bool) -> None:
-        """Raise or lower `SUSPENDED` or `ENDING`."""
-        words = self._words
-        words[_STATE] = words[_STATE] | bit if is_on else words[_STATE] & ~bit
+    def suspend(self, is_suspended: bool) -> None:
+        """Say whether tasks shall wait, in case the system has not stopped their process."""
+        self._words[_SUSPENDED] = is_suspended
 
     def cancel(self, serial: int) -> None:
         """Tell an attempt to stop; harmless if it has ended or not begun.

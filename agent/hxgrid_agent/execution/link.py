@@ -81,7 +81,7 @@ class Link:
         self.send(frames.pack_json(frames.DATA_WANTED, request=request, name=name))
 
         def is_over() -> bool:
-            return request in self._answers or is_cancelled() or self.is_ending
+            return request in self._answers or is_cancelled()
 
         self._read_until(is_over, _CANCEL_POLL_S)
         with self._turn:

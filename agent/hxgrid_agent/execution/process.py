@@ -27,7 +27,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from hxgrid.tasks.page import ENDING, FLAGS_AT, RING, SUSPENDED, SharedPage, flag_of
+from hxgrid.tasks.page import FLAGS_AT, RING, SharedPage, flag_of
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
 from hxgrid.wire.limits import MAX_NAME_CHARS, SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
@@ -106,16 +106,19 @@ class TaskProcess:
         self._bell.setblocking(False)
         self._is_started = True
         given = os.environ if environment is None else environment
+        # The agent's own settings, keys among them, are none of a task's business.
+        passed = {name: value for name, value in given.items() if not name.startswith("HXGRID_")}
         try:
             self._process = platform.spawn(
                 channel,
                 bell,
                 self._output,
                 self._folder,
-                {**_ONE_THREAD, **given, platform.MARK: self._mark},
+                {**_ONE_THREAD, **passed, platform.MARK: self._mark},
             )
         except OSError:
             self._release()
+            self._channel.close()
             raise
         finally:
             channel.close()
@@ -134,14 +137,13 @@ class TaskProcess:
 
     @property
     def is_cut(self) -> bool:
-        """The socket has ended and `Died` has not come yet: stop watching it, call `poll`."""
+        """The socket has ended: stop watching it, and call `poll` until `Died` comes."""
         return self._is_cut
 
     def end(self) -> None:
         """Let it finish what it holds, run its last hooks and end; `Died` follows."""
         if self._is_dead:
             return
-        self._page.set_state(ENDING, is_on=True)
         self._kill_reason = self._kill_reason or "the task process ended as it was asked to"
         self._send(frames.pack_frame(frames.END))
 
@@ -153,17 +155,22 @@ class TaskProcess:
 
     def poll(self) -> Died | None:
         """Return `Died` if the process has ended; once. Call it from time to time: see above."""
-        if self._is_dead or not platform.has_exited(self._process):
+        if self._is_dead or not platform.has_exited(self._process) or self._has_last_words():
             return None
         # What it has left behind, while it can still be found by its parent's number.
         platform.kill_tree(self._process, self._mark)
         return self._bury(self._process.wait())
 
     def close(self) -> None:
-        """Kill it if it lives, wait for it, and let everything go. Closing twice is harmless."""
-        if self._is_started and not self._is_dead:
-            self.kill("the agent has ended")
-            self._bury(self._process.wait())
+        """Let everything go; if it lives, kill it and wait for it. Closing twice is harmless.
+
+        Due after `Died` too: until then the socket stays open, so that the loop can forget it.
+        """
+        if self._is_started:
+            if not self._is_dead:
+                self.kill("the agent has ended")
+                self._bury(self._process.wait())
+            self._channel.close()
 
     # -- work
 
@@ -235,14 +242,14 @@ class TaskProcess:
         """Freeze it and everything that it has started."""
         if self._is_dead:
             return
-        self._page.set_state(SUSPENDED, is_on=True)
+        self._page.suspend(True)
         platform.stop_tree(self._process, self._mark)
 
     def resume(self) -> None:
         """Let it go on."""
         if self._is_dead:
             return
-        self._page.set_state(SUSPENDED, is_on=False)
+        self._page.suspend(False)
         platform.continue_tree(self._process, self._mark)
 
     def answer_data(self, request: int, path: str | None, text: str = "") -> None:
@@ -325,11 +332,7 @@ class TaskProcess:
         if not data:
             return self._on_cut()
         try:
-            return [
-                event
-                for kind, body in self._reader.feed(data)
-                if (event := self._event(kind, body)) is not None
-            ]
+            return self._events(data)
         except FrameError as error:
             self.kill(f"the task process broke the rules: {error}")
             return self._on_cut()
@@ -350,7 +353,10 @@ class TaskProcess:
                 return
             never.wait(_EXIT_POLL_S)
 
-    def _event(self, kind: int, body: bytes) -> SlotEvent | None:
+    def _events(self, data: bytes) -> list[SlotEvent]:
+        return [self._event(kind, body) for kind, body in self._reader.feed(data)]
+
+    def _event(self, kind: int, body: bytes) -> SlotEvent:
         if kind == frames.RESULTS:
             return self._ended(body)
         if kind == frames.RETURNED:
@@ -442,6 +448,7 @@ class TaskProcess:
     # -- the end
 
     def _bury(self, status: int) -> Died:
+        self._remove_outputs()
         serial, _ = self._page.running
         running = self._keys.pop(serial, None)
         sentence, signal_name = describe_exit(status)
@@ -455,14 +462,27 @@ class TaskProcess:
         lost = tuple(self._keys.values())
         self._keys.clear()
         self._serials.clear()
-        self._is_dead = True
-        self._is_cut = False
         self._release()
         return Died(reason, running, lost)
 
+    def _has_last_words(self) -> bool:
+        """Say whether `on_readable` still finds results that were sent before the end."""
+        if self._is_cut:
+            return False
+        try:
+            return bool(self._channel.recv(1, socket.MSG_PEEK))
+        except OSError:
+            return False
+
+    def _remove_outputs(self) -> None:
+        """Remove files of large outputs that were written, or begun, and never reported."""
+        if self._exchange_folder:
+            for serial in self._keys:
+                with contextlib.suppress(OSError):
+                    Path(self._exchange_folder, frames.output_name(serial, self.pid)).unlink()
+
     def _release(self) -> None:
         self._is_dead = True
-        self._channel.close()
         self._bell.close()
         self._page.close()
         os.close(self._output)

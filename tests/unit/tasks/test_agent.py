@@ -9,7 +9,7 @@ import pytest
 from hxgrid.errors import DataUnavailable
 from hxgrid.tasks import TaskAgent
 from hxgrid.tasks.locks import GlobalLock
-from hxgrid.tasks.page import ENDING, SUSPENDED, SharedPage
+from hxgrid.tasks.page import SharedPage
 from tests.harness.wait import wait_until
 
 
@@ -60,25 +60,20 @@ def test_a_neighbours_cancellation_is_none_of_its_business(
     assert agent.test_connection()
 
 
-def test_the_end_of_the_session_stops_every_task(agent: TaskAgent, page: SharedPage) -> None:
-    page.set_state(ENDING, is_on=True)
-    assert not agent.test_connection()
-
-
 def test_it_waits_while_suspended(agent: TaskAgent, page: SharedPage) -> None:
-    page.set_state(SUSPENDED, is_on=True)
+    page.suspend(True)
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(agent.test_connection()))
     thread.start()
     assert thread.is_alive()
     assert answers == []
-    page.set_state(SUSPENDED, is_on=False)
+    page.suspend(False)
     thread.join()
     assert answers == [True]
 
 
 def test_a_suspended_task_can_be_cancelled(agent: TaskAgent, page: SharedPage) -> None:
-    page.set_state(SUSPENDED, is_on=True)
+    page.suspend(True)
     page.cancel(1)
     assert not agent.test_connection()
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hxgrid.tasks.page import RING, SUSPENDED, SharedPage, flag_of
+from hxgrid.tasks.page import RING, SharedPage, flag_of
 
 
 def test_both_ends_see_one_page(tmp_path: Path) -> None:
@@ -14,20 +14,12 @@ def test_both_ends_see_one_page(tmp_path: Path) -> None:
     theirs.beat()
     theirs.mark_output(99)
     ours.cancel(3)
-    ours.set_state(SUSPENDED, is_on=True)
+    ours.suspend(True)
     assert (ours.running, ours.beats, ours.output_mark) == ((2**40, 12.5), 1, 99)
     assert theirs.flags[flag_of(3)] == 1
-    assert theirs.flags[0] == SUSPENDED
+    assert theirs.flags[0] == 1
     ours.close()
     theirs.close()
-
-
-def test_lowering_one_state_leaves_the_other() -> None:
-    page = SharedPage()
-    page.set_state(1, is_on=True)
-    page.set_state(2, is_on=True)
-    page.set_state(1, is_on=False)
-    assert page.flags[0] == 2
 
 
 def test_every_serial_of_a_ring_has_a_flag_of_its_own() -> None:

@@ -9,7 +9,8 @@ import pytest
 
 from hxgrid.wire.batches import AttemptRecord
 from hxgrid.wire.messages import AttemptFlag, Outcome
-from hxgrid_agent.execution.events import Died, Returned
+from hxgrid_agent.execution.events import Died, Ready, Returned
+from hxgrid_agent.execution.platform import has_exited
 from hxgrid_agent.execution.process import TaskProcess
 from tests.harness.wait import wait_until
 from tests.unit.agent.execution.conftest import SmallAgent
@@ -190,6 +191,42 @@ def test_a_crash_is_told_with_its_signal_and_where_it_was(agent: SmallAgent) -> 
     assert "SIGSEGV" in died.reason.text
     assert "in run_task" in died.reason.output  # faulthandler's own words
     assert died.running == (1, 1)
+
+
+def test_results_sent_before_an_end_are_not_lost(agent: SmallAgent) -> None:
+    agent.run(agent.body("out_stream.write(b'last')"), task=1)
+    agent.process.end()
+    wait_until(lambda: has_exited(agent.process._process), 30, "the process to end")
+    assert agent.process.poll() is None
+    assert agent.result(1).payload == b"last"
+    assert agent.await_event(Died).lost == ()
+
+
+def test_a_task_does_not_see_the_agents_settings(tmp_path: Path) -> None:
+    agent = SmallAgent(tmp_path)
+    agent.process.start({**os.environ, "HXGRID_AGENT_SECRET_KEY": "secret", "OTHER": "seen"})
+    try:
+        agent.await_event(Ready)
+        agent.assign().run(agent.body("import os", "out_stream.write(repr(os.environ).encode())"))
+        environment = bytes(agent.result().payload)
+    finally:
+        agent.process.close()
+    assert b"OTHER" in environment
+    assert b"SECRET_KEY" not in environment
+    assert b"OMP_NUM_THREADS" in environment
+
+
+def test_a_half_written_output_goes_with_its_process(agent: SmallAgent) -> None:
+    agent.run(
+        agent.body(
+            "import os, pathlib",
+            f"folder = pathlib.Path({str(agent.folder / 'exchange')!r})",
+            "(folder / f'output-{os.getpid()}-1').write_bytes(b'half')",
+            "os._exit(1)",
+        )
+    )
+    agent.await_event(Died)
+    assert list((agent.folder / "exchange").iterdir()) == []
 
 
 def test_a_kill_from_outside_while_idle_costs_no_attempt(agent: SmallAgent) -> None:
