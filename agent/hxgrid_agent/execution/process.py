@@ -84,6 +84,7 @@ class TaskProcess:
         self._last_report = (0, 0.0, "")
         # Why we ended it; empty if it ended by itself.
         self._kill_reason = ""
+        self._is_swept = False  # everything that it had started is killed
         self._is_cut = False
         self._is_dead = False
 
@@ -151,14 +152,16 @@ class TaskProcess:
         """Kill it and everything that it has started; `Died` with this reason follows."""
         if not self._is_dead:
             self._kill_reason = reason
+            self._is_swept = True
             platform.kill_tree(self._process, self._mark)
 
     def poll(self) -> Died | None:
         """Return `Died` if the process has ended; once. Call it from time to time: see above."""
         if self._is_dead or not platform.has_exited(self._process) or self._has_last_words():
             return None
-        # What it has left behind, while it can still be found by its parent's number.
-        platform.kill_tree(self._process, self._mark)
+        if not self._is_swept:
+            # What it has left behind, while it can still be found by its parent's number.
+            platform.kill_tree(self._process, self._mark)
         return self._bury(self._process.wait())
 
     def close(self) -> None:

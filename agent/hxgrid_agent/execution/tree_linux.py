@@ -81,8 +81,13 @@ def _signal_tree(process: subprocess.Popen[bytes], mark: str, number: int) -> No
         os.killpg(process.pid, number)
     reached: set[tuple[int, int]] = set()
     for _ in range(_MAX_ROUNDS):
+        # Reading what all processes of the computer are is what costs here; mostly once is enough.
         members = _members(process.pid, mark)
-        new = [line for line in members if (line.pid, line.started_at) not in reached]
+        new = [
+            line
+            for line in members
+            if line.group != process.pid and (line.pid, line.started_at) not in reached
+        ]
         if not new:
             return
         for line in new:
