@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +22,7 @@ from hxgrid.transport.loop import Loop
 from hxgrid.transport.remembered import RememberedCoordinators
 from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import SocketFactory
+from hxgrid.user.network import Network
 from hxgrid.user.roster_link import RosterLink
 from hxgrid.wire.messages import RosterEntry
 
@@ -55,9 +56,17 @@ def security_of(settings: UserSettings) -> Security:
     )
 
 
-def ask_coordinator(settings: UserSettings, wait_s: float = WAIT_S) -> Found:
-    """Find the coordinator and return its list; `NoGridFound` says what was tried."""
-    question = _Question(settings)
+def ask_coordinator(
+    settings: UserSettings,
+    wait_s: float = WAIT_S,
+    is_enough: Callable[[Sequence[RosterEntry]], bool] | None = None,
+) -> Found:
+    """Find the coordinator and return its list; `NoGridFound` says what was tried.
+
+    With `is_enough` the list is asked for again until it is, or until the time is over; it may
+    raise to end the wait.
+    """
+    question = _Question(settings, is_enough or (lambda _: True))
     try:
         return question.wait(wait_s)
     finally:
@@ -67,43 +76,37 @@ def ask_coordinator(settings: UserSettings, wait_s: float = WAIT_S) -> Found:
 class _Question:
     """A loop that turns until the roster is there."""
 
-    def __init__(self, settings: UserSettings) -> None:
-        self._settings = settings
+    def __init__(
+        self, settings: UserSettings, is_enough: Callable[[Sequence[RosterEntry]], bool]
+    ) -> None:
+        self._is_enough = is_enough
         self._security = security_of(settings)
-        self._entries: tuple[RosterEntry, ...] | None = None
+        self._entries: dict[str, RosterEntry] | None = None
         self._several: tuple[str, ...] = ()
         self._clock = MonotonicClock()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._loop = Loop(self._clock, "question")
         self._discovery = _discovery(settings)
+        factory = SocketFactory(self._context, self._security)
+        network = Network(self._loop, self._clock, factory, self._security)
+        remembered = _remembered(settings)
         self._link = RosterLink(
-            self,
-            self._loop,
-            self._clock,
-            SocketFactory(self._context, self._security),
-            self._discovery,
-            grid=settings.name or "",
-            beacon_port=settings.beacon_port,
-            poll_s=settings.poll_s,
-            answer_limit_s=settings.suspect_after_s,
-            token=self._security.token,
-            is_loopback_only=self._security.is_loopback_only,
-            remembered=_remembered(settings),
-            is_detailed=True,
+            self, network, self._discovery, settings, remembered, is_detailed=True
         )
 
     def wait(self, wait_s: float) -> Found:
         started_at = time.monotonic()
         self._link.start()
-        while self._entries is None and not self._several:
+        while self._entries is None or not self._is_enough(self._known()):
             left_s = started_at + wait_s - time.monotonic()
-            if left_s <= 0 or self._is_final():
+            if left_s <= 0 or self._several or self._is_final():
                 break
-            self._loop.turn(self, min(left_s, 0.5))
+            self._loop.turn(self, min(left_s, 0.1))
         if self._entries is None:
             raise self._error(wait_s)
         where = self._discovery.connected_to or ("?", 0)
-        return Found(self._link.grid, _shown(where), self._entries, time.monotonic() - started_at)
+        after_s = time.monotonic() - started_at
+        return Found(self._link.grid, _shown(where), self._known(), after_s)
 
     def close(self) -> None:
         self._link.close()
@@ -126,21 +129,26 @@ class _Question:
     def on_roster(
         self,
         entries: Sequence[RosterEntry],
-        left: Sequence[str],  # noqa: ARG002 - the first roster is whole
-        is_whole: bool,  # noqa: ARG002
+        left: Sequence[str],
+        is_whole: bool,
     ) -> None:
-        self._entries = tuple(sorted(entries, key=lambda entry: (entry.name, entry.agent)))
+        known = {} if is_whole or self._entries is None else self._entries
+        known = {agent: entry for agent, entry in known.items() if agent not in left}
+        self._entries = known | {entry.agent: entry for entry in entries}
 
     def on_several_grids(self, grids: tuple[str, ...]) -> None:
         self._several = grids
 
+    def _known(self) -> tuple[RosterEntry, ...]:
+        known = (self._entries or {}).values()
+        return tuple(sorted(known, key=lambda entry: (entry.name, entry.agent)))
+
     # -- errors
 
     def _is_final(self) -> bool:
-        """Whether waiting for longer would not change anything."""
-        return self._settings.coordinator != "" and any(
-            "version" in end for end in self._discovery.tried()
-        )
+        """Whether the one address that may be used has said no."""
+        refusals = [end for end in self._discovery.tried() if not end.endswith("no answer")]
+        return self._discovery.is_fixed and bool(refusals)
 
     def _error(self, wait_s: float) -> Exception:
         if self._several:
@@ -150,7 +158,7 @@ class _Question:
                 tried=self._several,
             )
         tried = self._discovery.tried()
-        if self._is_final():
+        if any("version" in end for end in tried):
             return VersionMismatch("the grid cannot be used", why="; ".join(tried))
         return NoGridFound(
             f"no grid found within {wait_s:g} s", advice=ways_on(self._security), tried=tried

@@ -14,6 +14,7 @@ from hxgrid.cli.output import say
 from hxgrid.logs import LEVELS, configure_logging
 
 if TYPE_CHECKING:
+    from hxgrid import Session
     from hxgrid.settings import Loaded, UserSettings
 
 R = TypeVar("R")
@@ -47,7 +48,11 @@ class Common:
         """Return the settings in force and begin to log as they say."""
         from hxgrid.settings import load_user_settings
 
-        loaded = load_user_settings(config=self.config, arguments=self.arguments)
+        arguments = self.arguments
+        if self.coordinator is not None:
+            # Who names a coordinator wants that one, not another that happens to answer.
+            arguments["allow_discard_coordinator"] = False
+        loaded = load_user_settings(config=self.config, arguments=arguments)
         settings = loaded.settings
         # Whoever runs a command wants its result; unlike a service it speaks only of trouble.
         is_chosen = loaded.origins["log_level"].layer != "default"
@@ -61,6 +66,15 @@ class Common:
         for notice in loaded.notices:
             self.say(notice)
         return loaded
+
+    def connect(self, timeout_s: float = 10.0) -> Session:
+        """Open a session as the options say."""
+        import hxgrid
+
+        settings = self.load().settings
+        return hxgrid.connect(
+            "local" if self.is_local else None, settings=settings, timeout=timeout_s
+        )
 
     def say(self, text: str = "") -> None:
         """Write a line of progress or advice, unless --quiet was given."""

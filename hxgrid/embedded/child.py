@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import queue
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from hxgrid.embedded.process import OwnedProcess, hxgrid_command
 from hxgrid.errors import HxGridError
-from hxgrid.logs import get_logger
 from hxgrid.wire.messages import RosterEntry
 
-# -P: a file in the working directory that is called like a standard module is not meant.
-COMMAND: list[str] = [sys.executable, "-P", "-m", "hxgrid", "agent", "--embedded"]
-"""What starts an agent."""
-
 _LOG_TAIL_CHARS = 2000
-
-_log = get_logger("embedded")
 
 
 class AgentChild:
@@ -36,23 +27,16 @@ class AgentChild:
         order = {**order, "work_folder": str(place / "work"), "store_folder": str(place / "store")}
         for folder in (place / "work", place / "store"):
             folder.mkdir(parents=True)
-        self._process = self._spawn()
+        with self._log_path.open("wb") as log:
+            self._process = OwnedProcess(hxgrid_command("agent", "--embedded"), log, reads=True)
         threading.Thread(target=self._read_answer, name="hxgrid-embedded", daemon=True).start()
         line = json.dumps({"settings": order, "parent_pid": os.getpid()}).encode() + b"\n"
-        # One that has ended already is reported by whoever waits for its answer.
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.write(line)
-            self._stdin.flush()
+        self._process.tell(line)
 
     @property
-    def process_id(self) -> int:
-        """Number of the agent's process."""
-        return self._process.pid
-
-    @property
-    def is_running(self) -> bool:
-        """Whether it has not ended."""
-        return self._process.poll() is None
+    def process(self) -> OwnedProcess:
+        """The process itself."""
+        return self._process
 
     def wait_for_answer(self, deadline: float) -> RosterEntry:
         """Return what it says of itself once it listens."""
@@ -68,20 +52,6 @@ class AgentChild:
         except ValueError:  # of json and of pydantic
             raise self._error(f"it answered {line[:200]!r}") from None
 
-    def ask_to_end(self) -> None:
-        """Close the line to it, which tells it to end."""
-        with contextlib.suppress(OSError):  # what was not written is of no interest any more
-            self._stdin.close()
-
-    def wait_for_end(self, deadline: float) -> None:
-        """Wait until it has ended; kill it and what it started when the deadline is there."""
-        try:
-            self._process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            _log.warning("embedded agent killed", agent=self.number, pid=self._process.pid)
-            _kill_tree(self._process.pid)
-            self._process.wait()
-
     def log_tail(self) -> str:
         """Return the last of what it said on standard error."""
         try:
@@ -89,33 +59,7 @@ class AgentChild:
         except OSError:
             return ""
 
-    @property
-    def _stdin(self) -> IO[bytes]:
-        assert self._process.stdin is not None
-        return self._process.stdin
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        if not sys.executable:
-            raise HxGridError(
-                "an embedded grid cannot be started", why="this program has no Python interpreter"
-            )
-        try:
-            with self._log_path.open("wb") as log:
-                return subprocess.Popen(
-                    COMMAND,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    # Ctrl-C at the terminal is for the application, which then ends us in order.
-                    start_new_session=True,
-                )
-        except OSError as error:
-            raise HxGridError(
-                "an embedded grid cannot be started", where=COMMAND[0], why=str(error)
-            ) from error
-
     def _read_answer(self) -> None:
-        assert self._process.stdout is not None
         with self._process.stdout as stdout:
             self._answer.put(stdout.readline())
             # Whatever else it says there must not stop it; nobody is meant to read it.
@@ -123,11 +67,11 @@ class AgentChild:
                 pass
 
     def _last_words(self) -> str:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)  # it has closed its end of the line, so it is about to end
+        # It has closed its end of the line, so it is about to end.
+        status = self._process.wait(time.monotonic() + 1.0)
         lines = [line for line in self.log_tail().splitlines() if line.strip()]
         said = lines[-1].strip() if lines else "it said nothing"
-        return f"it ended with exit status {self._process.returncode}: {said}"
+        return f"it ended with exit status {status}: {said}"
 
     def _error(self, why: str, advice: str = "") -> HxGridError:
         return HxGridError(
@@ -135,14 +79,3 @@ class AgentChild:
             why=why,
             advice=advice or "HXGRID_AGENT_LOG_LEVEL=debug makes it say more.",
         )
-
-
-def _kill_tree(process_id: int) -> None:
-    import psutil
-
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(process_id)
-        family = [*process.children(recursive=True), process]
-        for one in family:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                one.kill()

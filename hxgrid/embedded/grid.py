@@ -76,7 +76,7 @@ class EmbeddedGrid:
     @property
     def process_ids(self) -> tuple[int, ...]:
         """The agents' processes that have not ended."""
-        return tuple(child.process_id for child in self._children if child.is_running)
+        return tuple(child.process.id for child in self._children if child.process.is_running)
 
     def logs(self) -> str:
         """Return the last of what the agents have said on standard error."""
@@ -86,10 +86,10 @@ class EmbeddedGrid:
         """End all agents and what they started, and remove their files. Twice is harmless."""
         children, self._children = self._children, []
         for child in children:
-            child.ask_to_end()
+            child.process.ask_to_end()
         deadline = time.monotonic() + grace_s
         for child in children:
-            child.wait_for_end(deadline)
+            child.process.end(deadline)
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.remove()
@@ -112,7 +112,7 @@ class EmbeddedGrid:
         given = {key for key, origin in loaded.origins.items() if origin.layer != "default"}
         chosen = loaded.settings.model_dump(mode="json", include=given - _NOT_INHERITED)
         keys = make_keypair()
-        shared = max(1, _processors() - loaded.settings.free_cpu_count) // self._agent_count
+        shared = max(1, processors() - loaded.settings.free_cpu_count) // self._agent_count
         return {
             "slots": max(1, shared),
             # Several agents would all pin their slots to the same processors.
@@ -130,7 +130,8 @@ class EmbeddedGrid:
         }
 
 
-def _processors() -> int:
+def processors() -> int:
+    """Return the processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

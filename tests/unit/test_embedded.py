@@ -50,7 +50,7 @@ def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def agents_are(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     def choose(script: str) -> None:
-        monkeypatch.setattr(child, "COMMAND", [sys.executable, "-c", script])
+        monkeypatch.setattr(child, "hxgrid_command", lambda *_: [sys.executable, "-c", script])
 
     yield choose
     own = psutil.Process()
@@ -146,7 +146,7 @@ def test_an_agent_that_stays_silent_is_an_error(agents_are: Callable[[str], None
 
 
 def test_an_interpreter_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(child, "COMMAND", ["/no/such/python"])
+    monkeypatch.setattr(child, "hxgrid_command", lambda *_: ["/no/such/python"])
     with pytest.raises(HxGridError, match="/no/such/python"):
         EmbeddedGrid().start()
 

@@ -1,0 +1,102 @@
+"""`hxgrid example`: programs to try, and to read."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+import click
+
+from hxgrid.cli.options import Common, common_options
+from hxgrid.cli.output import count_of, duration, is_terminal, show, width
+from hxgrid.cli.progress import Bar
+from hxgrid.errors import HxGridError, TaskError
+
+if TYPE_CHECKING:
+    import hxgrid
+
+_GROUP = 10
+_MAX_GROUPS = 10
+
+
+@click.group("example", invoke_without_command=True)
+@click.pass_context
+def command(ctx: click.Context) -> None:
+    """Run an example; without a name, list them.
+
+    Each is a small program on the public interface, in the package hxgrid_examples.
+    """
+    if ctx.invoked_subcommand is None:
+        show("pi   digits of pi, each nine of them by a task that knows nothing of the others")
+        show("\nNext: hxgrid example pi --digits 1000 --local")
+
+
+@command.command("pi")
+@click.option(
+    "--digits",
+    type=click.IntRange(1, 480_000),
+    default=1000,
+    show_default=True,
+    help="How many digits after the point.",
+)
+@common_options(local=True)
+def pi(digits: int, common: Common) -> None:
+    """Compute digits of pi on the grid.
+
+    Digits go to standard output: in groups for a terminal, otherwise in one line.
+    """
+    if common.is_local and find_spec("numpy") is None:
+        raise missing_numpy("This computer has")
+    started_at = time.monotonic()
+    with common.connect() as session:
+        found = _compute(session, digits, common)
+        status = session.connection_status
+        taken_s = time.monotonic() - started_at
+    show(_grouped(found, width()) if is_terminal() else f"3.{found}")
+    slots = count_of(status.slots, "slot")
+    agents = count_of(status.connected_agents, "agent")
+    common.say(f"{count_of(digits, 'digit')} of pi in {duration(taken_s)}, on {agents}, {slots}.")
+    common.say(_next(digits, common))
+
+
+def missing_numpy(who_has: str) -> HxGridError:
+    """Return the error for an example whose tasks need what is not installed."""
+    return HxGridError(
+        f"{who_has} no numpy, which this example needs",
+        advice=f"Install it there: {sys.executable} -m pip install 'hxgrid[examples]'",
+    )
+
+
+def _compute(session: hxgrid.Session, digits: int, common: Common) -> str:
+    from hxgrid_examples.picalculator.app import compute
+
+    with Bar("pi", digits, is_shown=not common.is_quiet) as bar:
+        try:
+            found: str = compute(session, digits, lambda done, _: bar.advance_to(done))
+        except TaskError as error:
+            if "No module named 'numpy" in str(error):
+                raise missing_numpy("An agent has") from error
+            raise
+    return found
+
+
+def _grouped(digits: str, columns: int) -> str:
+    """Return digits in groups of ten, as many to a line as a person can keep apart."""
+    indent = "   "
+    per_line = max(1, min(_MAX_GROUPS, (columns - len(indent) + 1) // (_GROUP + 1)))
+    groups = [digits[start : start + _GROUP] for start in range(0, len(digits), _GROUP)]
+    lines = [
+        " ".join(groups[start : start + per_line]) for start in range(0, len(groups), per_line)
+    ]
+    return "\n".join(["3.", *(indent + line for line in lines)])
+
+
+def _next(digits: int, common: Common) -> str:
+    if common.is_local:
+        return (
+            "Next: `hxgrid up` in another terminal, then here "
+            f"`hxgrid example pi --digits {2 * digits}`"
+        )
+    return f"Next: hxgrid agents{common.as_words()}"
