@@ -3,3 +3,7 @@
 Manifests, collecting files on the application's side and unpacking them safely on the agent's.
 Nothing here imports what is inside a module set.
 """
+
+from hxgrid.modules.sets import ModuleSet
+
+__all__ = ["ModuleSet"]

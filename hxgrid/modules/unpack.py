@@ -14,9 +14,12 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from hxgrid.errors import ModuleError
-from hxgrid.wire.messages import FileEntry
+
+if TYPE_CHECKING:
+    from hxgrid.wire.messages import FileEntry
 
 MAX_PATH_PARTS = 32
 MAX_PART_CHARS = 200
