@@ -226,32 +226,36 @@ class UnpinBlob:
     digest: str
 
 
-Action = (
-    SendResults
-    | RunAttempts
-    | TakeBack
+ProcessOrder = (
+    TakeBack
     | CancelInProcess
-    | SendDocument
-    | SendHoldings
-    | OpenSession
+    | TellFunction
+    | EndProcess
+    | KillProcess
+    | LookAtProcess
+    | AnswerData
+)
+SessionOrder = (
+    OpenSession
     | MoveSession
     | CloseSession
     | ExpectInput
     | DropInput
     | DropResult
+    | RequestBlob
+    | LayOutFunction
+)
+BlobOrder = FindBlob | WriteBlob | DropFetch | UnpinBlob
+Action = (
+    SendResults
+    | RunAttempts
+    | SendDocument
+    | SendHoldings
     | StartProcess
     | AssignProcess
-    | TellFunction
-    | EndProcess
-    | KillProcess
     | FreezeProcesses
     | ThawProcesses
-    | LookAtProcess
-    | AnswerData
-    | LayOutFunction
-    | FindBlob
-    | RequestBlob
-    | WriteBlob
-    | DropFetch
-    | UnpinBlob
+    | ProcessOrder
+    | SessionOrder
+    | BlobOrder
 )

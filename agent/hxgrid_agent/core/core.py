@@ -262,7 +262,7 @@ class AgentCore:
                 self._endings.give_back_waiting(session)
         self._reports.tell_now(now)
         self._sessions.end_all(now)
-        self._pool.drop_spares(now)
+        self._pool.drop_unassigned(now)
 
     def _finish(self, now: float) -> list[Action]:
         """Do what an event has made possible, and hand over the orders."""

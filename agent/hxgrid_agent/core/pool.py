@@ -18,7 +18,6 @@ from hxgrid_agent.core.actions import (
     StartProcess,
     TakeBack,
 )
-from hxgrid_agent.core.attempt import Attempt
 from hxgrid_agent.core.endings import Endings
 from hxgrid_agent.core.events import ProcessDied
 from hxgrid_agent.core.process import ProcessState, SlotProcess
@@ -81,6 +80,12 @@ class Pool:
         for process in parked[:excess]:
             self._end(process, now + END_GRACE_S)
         return excess
+
+    def drop_unassigned(self, now: float) -> None:
+        """Kill every process that belongs to no session, those that are starting too."""
+        for process in list(self._table.processes.values()):
+            if process.session is None:
+                self.kill(process, Outcome.LOST, "", now)
 
     def drop_spares(self, now: float) -> int:
         """Kill the processes of nobody; return how many."""
@@ -239,13 +244,13 @@ class Pool:
         slot = process.slot if process.slot is not None else 0
         attempts = list(process.handed.values())
         process.handed.clear()
-        at = next((i for i, one in enumerate(attempts) if one.key == running), 0)
+        keys = [attempt.key for attempt in attempts]
+        # A process that was in no attempt may have done them all, or none: nobody knows.
+        at = keys.index(running) if running in keys else len(keys)
         for before in attempts[:at]:
             text = f"its process ended before the result was told: {reason.text}"
             self._endings.broken(session, before, Outcome.LOST, Reason(text=text), slot)
-        self._endings.broken(session, attempts[at], outcome, reason, slot)
-        self._give_back(session, attempts[at + 1 :])
-
-    def _give_back(self, session: Session, attempts: list[Attempt]) -> None:
-        for attempt in reversed(attempts):
+        for attempt in attempts[at : at + 1]:
+            self._endings.broken(session, attempt, outcome, reason, slot)
+        for attempt in reversed(attempts[at + 1 :]):
             self._endings.give_back(session, attempt)

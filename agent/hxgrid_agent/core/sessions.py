@@ -82,12 +82,18 @@ class Sessions:
             self._resume(peer, session, hello, now)
 
     def heard(self, peers: Iterable[bytes], now: float) -> None:
-        """Renew the leases of whoever gave a sign of life."""
+        """Renew the leases of whoever gave a sign of life; ask strangers who they are.
+
+        A user whose connection was renewed silently, and who waits for results, says nothing but
+        PING: without the question it would take the answers for a sign that all is well.
+        """
         by_peer = self._table.by_peer
         for peer in peers:
             session = by_peer.get(peer)
             if session is not None:
                 session.heard_at = now
+            else:
+                self.stranger(peer)
 
     def stranger(self, peer: bytes) -> None:
         """Ask a peer that has no session who it is."""

@@ -43,7 +43,7 @@ class Watch:
         if event.beat_at > process.heard_at:
             self._trust(process, event.beat_at)
         elif event.cpu_s is not None and process.cpu_for != process.heard_at:
-            process.cpu_for = process.heard_at
+            process.cpu_for = process.heard_at  # the first look at this silence
             process.cpu_s = event.cpu_s
         elif event.cpu_s is not None and event.cpu_s - process.cpu_s >= _LEAST_CPU_S:
             self._trust(process, now)
@@ -116,10 +116,9 @@ class Watch:
         return at if limit_s is None else min(at, process.head_since + limit_s)
 
     def _look_at(self, process: SlotProcess) -> float:
-        settings = self._table.settings
-        # Two looks are needed, and the second one is to come when suspicion may begin.
-        first = process.heard_at + settings.suspect_after_s - settings.heartbeat_s
-        return max(first, process.look_at)
+        # Often, because a beat counts from when it is seen: what stops just after one is found
+        # that much later.
+        return max(process.heard_at + self._table.settings.heartbeat_s, process.look_at)
 
     def _suspect(self, process: SlotProcess) -> None:
         if not process.is_suspected:

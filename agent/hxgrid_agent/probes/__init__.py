@@ -1,4 +1,5 @@
-"""What the computer tells: processors, memory, its owner's activity, addresses.
+"""What the agent sees of its computer: processors, memory, and what others use of them.
 
-What differs between operating systems is one file per system.
+One file per system where systems differ. Every question may go unanswered: a probe that fails says
+so by its return value and never by an exception.
 """

@@ -242,6 +242,15 @@ def test_a_crash_blames_the_attempt_that_ran_and_gives_the_others_back() -> None
     assert "SIGSEGV" in reason_of(rig)
 
 
+def test_a_process_that_died_between_attempts_loses_them_without_blame() -> None:
+    rig = Rig(slots=1, spare_processes=2)
+    user = rig.user()
+    user.offer()
+    user.send(1)
+    rig.die(rig.process_of(1), running=None)
+    assert rig.results() == [(1, Outcome.LOST)]
+
+
 def test_results_of_unknown_attempts_are_dropped() -> None:
     rig = Rig()
     user = rig.user()

@@ -1,0 +1,212 @@
+"""The agent's way to its coordinator: found, told of the agent each second, found again.
+
+The state machine of `hxgrid.transport.discovery` says whom to ask and where to connect; here are
+its sockets. While no coordinator answers the agent works on: its users do not need one.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from hxgrid.errors import HxGridError, ProtocolError
+from hxgrid.logs import get_logger
+from hxgrid.settings import AgentSettings, split_address
+from hxgrid.transport.beacon import Answer, BeaconClient
+from hxgrid.transport.discovery import (
+    Action,
+    AnswerHeard,
+    Ask,
+    Connect,
+    Discovery,
+    DiscoverySettings,
+    Event,
+    Linked,
+    LinkLost,
+    Remember,
+    ReportSeveral,
+    ReportTrouble,
+    Started,
+)
+from hxgrid.transport.loop import Loop
+from hxgrid.transport.remembered import RememberedCoordinators
+from hxgrid.transport.sockets import (
+    MESSAGES_PER_TURN,
+    Socket,
+    SocketFactory,
+    receive_message,
+    send_message,
+)
+from hxgrid.wire.documents import pack_document, read_document
+from hxgrid.wire.messages import AgentStatus, Refusal, StatusReceived
+from hxgrid.wire.versions import is_compatible, mismatch_text
+
+if TYPE_CHECKING:
+    from hxgrid.clock import Clock
+
+COORDINATOR_PORT = 4100
+
+
+class CoordinatorLink:
+    """Keeps one coordinator informed. Belongs to the loop's thread."""
+
+    def __init__(
+        self,
+        settings: AgentSettings,
+        loop: Loop,
+        clock: Clock,
+        factory: SocketFactory,
+        describe: Callable[[], AgentStatus],
+        *,
+        is_loopback_only: bool,
+        seed: int | None = None,
+        remembered: RememberedCoordinators | None = None,
+    ) -> None:
+        self._settings = settings
+        self._loop = loop
+        self._clock = clock
+        self._factory = factory
+        self._describe = describe
+        self._is_loopback_only = is_loopback_only
+        self._grid = settings.name or ""
+        self._remembered = remembered if remembered is not None else RememberedCoordinators()
+        self._discovery = Discovery(
+            DiscoverySettings(
+                address=_address(settings),
+                remembered=self._remembered.read(self._grid),
+                may_discard=settings.allow_discard_coordinator,
+                grid=self._grid,
+            ),
+            seed if seed is not None else secrets.randbits(32),
+        )
+        self._beacon = BeaconClient(loop, "agent", settings.beacon_port, self._on_answer)
+        self._socket: Socket | None = None
+        self._heard_at = 0.0
+        self._status_at = 0.0
+        # As discovery is only a few datagrams, silence is acted upon long before the lease ends.
+        self._silence_s = min(settings.registry_lease_s, 2 * settings.suspect_after_s)
+        self._shown_grid = ""
+        self._log = get_logger("agent")
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._handle(Started())
+
+    def close(self) -> None:
+        """Take leave of the coordinator and close everything. Twice is harmless."""
+        if self._socket is not None:
+            status = self._describe().model_copy(update={"leaving": True})
+            send_message(self._socket, pack_document(status))
+        self._disconnect()
+        self._beacon.close()
+
+    def tick(self, now: float) -> None:
+        """Tell the coordinator, if it is time; notice its silence."""
+        deadline = self._discovery.next_deadline()
+        if deadline is not None and now >= deadline:
+            self._carry_out(self._discovery.tick(now))
+        if self._socket is None:
+            return
+        if now >= self._status_at:
+            self.tell_now()
+        if now >= self._heard_at + self._silence_s:
+            self._heard_at = now
+            self._handle(LinkLost("no answer"))
+
+    def next_deadline(self) -> float | None:
+        """When `tick` is wanted."""
+        deadline = self._discovery.next_deadline()
+        if self._socket is None:
+            return deadline
+        due = min(self._status_at, self._heard_at + self._silence_s)
+        return due if deadline is None else min(deadline, due)
+
+    def tell_now(self) -> None:
+        """Send the agent's status."""
+        if self._socket is not None:
+            self._status_at = self._clock.now() + self._settings.status_s
+            send_message(self._socket, pack_document(self._describe()))
+
+    def _handle(self, event: Event) -> None:
+        self._carry_out(self._discovery.handle(event, self._clock.now()))
+
+    def _carry_out(self, actions: list[Action]) -> None:
+        for action in actions:
+            match action:
+                case Ask():
+                    self._beacon.ask(is_loopback_only=self._is_loopback_only)
+                case Connect(host, port):
+                    self._connect(host, port)
+                case Remember(host, port):
+                    self._remembered.keep(self._grid, host, port)
+                case ReportSeveral(grids):
+                    self._log.warning(
+                        "several grids answer; choose one with --name", grids=", ".join(grids)
+                    )
+                case ReportTrouble(text):
+                    self._log.warning("no coordinator", why=text)
+
+    def _on_answer(self, answer: Answer, host: str) -> None:
+        self._handle(AnswerHeard(answer, host))
+
+    def _connect(self, host: str, port: int) -> None:
+        self._disconnect()
+        try:
+            key = self._settings.coordinator_key
+            self._socket = self._factory.dealer(host, port, server_key=key)
+        except HxGridError as error:
+            self._log.warning("cannot connect to the coordinator", why=error.headline)
+            return
+        self._heard_at = self._clock.now()
+        self._status_at = 0.0
+        # The first status goes out in the moment in which there is a connection.
+        self._loop.register(self._socket, self._on_readable, on_writable=self._on_connected)
+
+    def _disconnect(self) -> None:
+        if self._socket is not None:
+            self._loop.unregister(self._socket)
+            self._socket.close()
+            self._socket = None
+
+    def _on_connected(self) -> None:
+        assert self._socket is not None
+        self._loop.modify(self._socket, self._on_readable)
+        self.tell_now()
+
+    def _on_readable(self) -> None:
+        for _ in range(MESSAGES_PER_TURN):
+            if self._socket is None:  # closed upon what came before
+                return
+            received = receive_message(self._socket, is_router=False)
+            if received is None:
+                return
+            try:
+                document = read_document(received.header)
+            except ProtocolError as error:
+                self._log.debug("message of the coordinator dropped", why=error)
+                continue
+            if isinstance(document, StatusReceived):
+                self._take_answer(document)
+            elif isinstance(document, Refusal):
+                self._handle(LinkLost(document.text))
+
+    def _take_answer(self, answer: StatusReceived) -> None:
+        self._heard_at = self._clock.now()
+        version = answer.protocol
+        if not is_compatible(version.major):
+            text = mismatch_text("the coordinator", version.major, version.minor)
+            self._handle(LinkLost(text))
+            return
+        if answer.boot_id != self._shown_grid:
+            self._shown_grid = answer.boot_id
+            where = self._discovery.connected_to
+            shown = f"{where[0]}:{where[1]}" if where is not None else ""
+            self._log.info("coordinator found", grid=answer.grid, address=shown)
+        self._handle(Linked(answer.grid, answer.boot_id))
+
+
+def _address(settings: AgentSettings) -> tuple[str, int] | None:
+    if not settings.coordinator:
+        return None
+    return split_address(settings.coordinator, COORDINATOR_PORT)

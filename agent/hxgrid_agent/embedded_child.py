@@ -1,0 +1,104 @@
+"""An agent that belongs to the process that started it: `hxgrid agent --embedded`.
+
+The handshake, each message one line of JSON:
+
+* parent, on our standard input: ``{"settings": {...}, "parent_pid": 123}``. The settings are keys
+  of the section [agent], the keys of the grid among them; nothing else is read from anywhere.
+* agent, on its standard output, once it listens: its `RosterEntry`; or, if it cannot,
+  ``{"error": "...", "advice": "..."}``, and it ends with status 2.
+
+From then on nothing is said any more. The end of standard input, which comes when the parent closes
+it or dies however it dies, ends the agent and everything that it has started.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from hxgrid.clock import MonotonicClock
+from hxgrid.errors import ConfigError, HxGridError
+from hxgrid.logs import configure_logging
+from hxgrid.settings import AgentSettings
+from hxgrid.transport.security import Security
+from hxgrid_agent.driver import AgentDriver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+MAX_ORDER_BYTES = 1024 * 1024
+USAGE = 2
+
+
+def serve_parent() -> int:
+    """Run an agent for the parent process until that says, or is, the end."""
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    try:
+        driver = _open(_settings(stdin.readline(MAX_ORDER_BYTES)))
+    except HxGridError as error:
+        _tell(stdout, {"error": error.headline, "advice": error.advice})
+        return USAGE
+    try:
+        _tell(stdout, driver.roster_entry().model_dump(mode="json"))
+        _when_ended(stdin, driver.stop)
+        driver.run()
+    finally:
+        driver.close()
+    return 0
+
+
+def _settings(line: bytes) -> AgentSettings:
+    try:
+        return AgentSettings.model_validate_json(json.dumps(json.loads(line)["settings"]))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ConfigError(
+            "the parent gave a wrong setting", where=where, why=first["msg"]
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            "no settings came on standard input",
+            advice="--embedded is for programs that start an agent of their own.",
+        ) from None
+
+
+def _open(settings: AgentSettings) -> AgentDriver:
+    configure_logging(settings.log_level)
+    security = Security.from_settings(
+        settings.public_key,
+        settings.secret_key.get_secret_value(),
+        settings.allowed_keys,
+        settings.trust_network,
+    )
+    driver = AgentDriver(settings, security, MonotonicClock(), is_embedded=True)
+    try:
+        driver.open()
+    except BaseException:
+        driver.close()
+        raise
+    return driver
+
+
+def _tell(stdout: BinaryIO, answer: dict[str, Any]) -> None:
+    stdout.write(json.dumps(answer).encode() + b"\n")
+    stdout.flush()
+
+
+def _when_ended(stdin: BinaryIO, act: Callable[[], None]) -> None:
+    """Call `act` when the parent has closed its end of the line, or is gone."""
+    descriptor = stdin.fileno()
+
+    def wait() -> None:
+        # Not through the buffered file: the interpreter's end would wait for its lock.
+        while os.read(descriptor, 4096):
+            pass
+        act()
+
+    threading.Thread(target=wait, name="hxgrid-parent", daemon=True).start()
