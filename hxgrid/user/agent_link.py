@@ -59,6 +59,9 @@ from hxgrid.wire.messages import (
 GREET_LIMIT_S: Final = 5.0
 """An agent that has not answered `Hello` by then is given up; the core may have it tried again."""
 
+ACKNOWLEDGE_FROM: Final = 256
+"""So many acknowledgements make a message worth sending at once."""
+
 _RESULTS = int(Batch.RESULTS)
 _CHUNK = int(Batch.CHUNK)
 _CREDIT = int(Batch.CREDIT)
@@ -156,6 +159,7 @@ class AgentLink:
         self._attempts: list[AttemptRecord] = []
         self._attempt_bytes = 0
         self._keys: list[tuple[Batch, Sequence[Key]]] = []
+        self._acknowledged: list[Key] = []
         self._outbox = Outbox()
         self._arrivals = Arrivals(self._memory)
         self.offered.clear()
@@ -213,8 +217,26 @@ class AgentLink:
         self._attempts.append(record)
         self._owner.due[self] = None
 
+    def acknowledge(self, keys: Sequence[Key]) -> bool:
+        """Tell the agent soon that results have arrived; return whether it must be reminded.
+
+        Gathered for a moment, because nobody waits for it: the agent only frees what it holds. A
+        message each would cost more than the tasks do when they are run one at a time.
+        """
+        acknowledged = self._acknowledged
+        acknowledged += keys
+        if len(acknowledged) >= ACKNOWLEDGE_FROM:
+            self._owner.due[self] = None
+        return len(acknowledged) < ACKNOWLEDGE_FROM
+
+    def flush_acknowledged(self) -> None:
+        """Send what `acknowledge` has gathered."""
+        if self.state is LinkState.OPEN and self._acknowledged:
+            acknowledged, self._acknowledged = self._acknowledged, []
+            self._send_keys(Batch.ACKNOWLEDGE, acknowledged)
+
     def add_keys(self, batch: Batch, keys: Sequence[Key]) -> None:
-        """Send an ACKNOWLEDGE, CANCEL or RECALL with the next flush."""
+        """Send a CANCEL or RECALL with the next flush."""
         self._keys.append((batch, keys))
         self._owner.due[self] = None
 
@@ -244,6 +266,8 @@ class AgentLink:
             keys, self._keys = self._keys, []
             for batch, some in keys:
                 self._send_keys(batch, some)
+        if len(self._acknowledged) >= ACKNOWLEDGE_FROM:
+            self.flush_acknowledged()
         if self._outbox:
             self._send_chunks(now)
         credit = self._arrivals.credit_due()

@@ -83,6 +83,9 @@ from hxgrid.wire.messages import (
 LEASE_PARTS: Final = 5
 """A session lease is renewed so often before it could end."""
 
+ACKNOWLEDGE_AFTER_S: Final = 0.02
+"""Few results are acknowledged after so long."""
+
 GOODBYE_LIMIT_S: Final = 0.5
 """How long a closing session waits for agents to say that nothing of it is left."""
 
@@ -145,6 +148,8 @@ class Driver:
         self._seekers: dict[str, Seeker] = {}
         self._greeting: dict[str, AgentLink] = {}  # links that wait for Welcome
         self._renew_leases_at = 0.0
+        self._acknowledging: dict[AgentLink, None] = {}
+        self._acknowledge_at: float | None = None
         self._events: deque[Event] = deque()
         self._is_busy = False
         self._clearings: list[_Clearing] = []
@@ -192,19 +197,25 @@ class Driver:
                 self.on_broken(link, "no answer to Hello")
         if now >= self._renew_leases_at:
             self._renew_leases(now)
+        if self._acknowledge_at is not None and now >= self._acknowledge_at:
+            self._flush_acknowledged()
         for clearing in list(self._clearings):
             if now >= clearing.deadline:
                 self._end_clearing(clearing)
 
-    def next_deadline(self) -> float | None:
+    def next_deadline(self) -> float:
         """Return when `tick` is wanted next."""
-        moments = [self.dispatcher.next_deadline()]
-        if self.links:
-            moments.append(self._renew_leases_at)
-        moments += [seeker.deadline for seeker in self._seekers.values()]
-        moments += [clearing.deadline for clearing in self._clearings]
-        moments += [link.greet_deadline for link in self._greeting.values()]
-        return min((moment for moment in moments if moment is not None), default=None)
+        moments = [self._renew_leases_at]
+        if self._acknowledge_at is not None:
+            moments.append(self._acknowledge_at)
+        core = self.dispatcher.next_deadline()
+        if core is not None:
+            moments.append(core)
+        if self._seekers or self._greeting or self._clearings:
+            moments += [seeker.deadline for seeker in self._seekers.values()]
+            moments += [clearing.deadline for clearing in self._clearings]
+            moments += [link.greet_deadline or 0.0 for link in self._greeting.values()]
+        return min(moments)
 
     def flush(self) -> None:
         """Tell the core who was heard, and send what has gathered."""
@@ -329,8 +340,10 @@ class Driver:
 
     def _acknowledge(self, action: AcknowledgeResults) -> None:
         link = self.links.get(action.agent)
-        if link is not None:
-            link.add_keys(Batch.ACKNOWLEDGE, action.keys)
+        if link is not None and link.acknowledge(action.keys):
+            self._acknowledging[link] = None
+            if self._acknowledge_at is None:
+                self._acknowledge_at = self._clock.now() + ACKNOWLEDGE_AFTER_S
 
     def _cancel(self, action: CancelAttempts) -> None:
         self._stop(action.agent, Batch.CANCEL, action.keys, _CANCELLED)
@@ -539,6 +552,12 @@ class Driver:
             if not link.has_sent:
                 link.ping(now)
             link.has_sent = False
+
+    def _flush_acknowledged(self) -> None:
+        links, self._acknowledging = self._acknowledging, {}
+        self._acknowledge_at = None
+        for link in links:
+            link.flush_acknowledged()
 
     def _open_links(self) -> list[AgentLink]:
         return [link for link in self.links.values() if link.is_open]

@@ -187,9 +187,7 @@ class Engine:
         """Return when `tick` is wanted next; part of the loop's handler."""
         first = self.driver.next_deadline()
         second = self.roster.next_deadline() if self.roster is not None else None
-        if first is None or second is None:
-            return second if first is None else first
-        return min(first, second)
+        return first if second is None else min(first, second)
 
     def flush(self) -> None:
         """Send what has gathered; part of the loop's handler."""

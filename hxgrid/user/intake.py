@@ -74,6 +74,7 @@ class Intake:
         self._incoming: list[TaskRecord] = []
         self._is_wake_due = True  # nobody has woken the loop since it last took
         self._waiting_count = 0  # threads that wait for room
+        self._watching_count = 0  # threads that wait for ends
         self._spillable: dict[int, TaskRecord] = {}  # in memory, oldest first
         self._spilled: dict[int, Spilled] = {}
         self._wake = wake
@@ -122,9 +123,7 @@ class Intake:
     def wait_idle(self, timeout: float | None, *, closing: HxGridError | None = None) -> bool:
         """Wait until nothing is open; with `closing`, nothing is accepted from that moment on."""
         with self.lock:
-            is_idle = wait_until_true(
-                self.idle, lambda: self.open_count == 0, deadline_after(timeout)
-            )
+            is_idle = self._watch(self.idle, lambda: self.open_count == 0, timeout)
             if is_idle and closing is not None:
                 self.refusal = self.refusal or closing
             return is_idle
@@ -132,10 +131,10 @@ class Intake:
     def wait_change(self, seen: int, timeout: float | None) -> tuple[bool, int]:
         """Wait until more than `seen` tasks have ended or nothing is open; the new count too."""
         with self.lock:
-            is_changed = wait_until_true(
+            is_changed = self._watch(
                 self.changed,
                 lambda: self.ended_count != seen or self.open_count == 0,
-                deadline_after(timeout),
+                timeout,
             )
             return is_changed, self.ended_count
 
@@ -201,12 +200,22 @@ class Intake:
     def _count_ends(self, count: int) -> None:
         self.open_count -= count
         self.ended_count += count
-        if count:
+        if self._watching_count:
             self.changed.notify_all()
-        if not self.open_count:
-            self.idle.notify_all()
+            if not self.open_count:
+                self.idle.notify_all()
         if self._waiting_count and self._has_ample_room():
             self._room.notify_all()
+
+    def _watch(
+        self, condition: threading.Condition, is_true: Callable[[], bool], timeout: float | None
+    ) -> bool:
+        # Counted, because notifying nobody takes as long as ending a task.
+        self._watching_count += 1
+        try:
+            return wait_until_true(condition, is_true, deadline_after(timeout))
+        finally:
+            self._watching_count -= 1
 
     def _has_ample_room(self) -> bool:
         low = self.max_count - max(1, self.max_count // 4)

@@ -6,6 +6,7 @@ is made of pieces. How long a piece is costs nothing elsewhere: waking is at onc
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -29,6 +30,30 @@ def wait_event(event: threading.Event, timeout: float | None) -> bool:
             return True
         if deadline is not None and time.monotonic() >= deadline:
             return False
+
+
+def closed_gate() -> threading.Lock:
+    """Return a gate that nobody passes before `open_gate`."""
+    gate = threading.Lock()
+    gate.acquire()
+    return gate
+
+
+def open_gate(gate: threading.Lock) -> None:
+    """Let everybody pass. Twice is harmless, also at the same time."""
+    with contextlib.suppress(RuntimeError):
+        gate.release()
+
+
+def pass_gate(gate: threading.Lock, is_open: Callable[[], bool], timeout: float | None) -> bool:
+    """Wait until the gate is open, and `is_open` therefore true; False: the time is over first."""
+    deadline = deadline_after(timeout)
+    while not is_open():
+        if gate.acquire(timeout=_left(deadline)):
+            open_gate(gate)  # for the next one
+        elif deadline is not None and time.monotonic() >= deadline:
+            return is_open()
+    return True
 
 
 def wait_until_true(
