@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Bar:
     """Shows how far a job is. `advance_to` may be called from any thread."""
 
-    def __init__(self, title: str, total: int, *, is_shown: bool) -> None:
+    def __init__(self, title: str, total: int | None, *, is_shown: bool) -> None:
         self._title = title
         self._total = total
         self._is_shown = is_shown and sys.stderr.isatty()

@@ -105,7 +105,7 @@ def _plan(agents: int, slots: int | None, common: Common) -> Plan:
 
 
 def _shared(common: Common) -> list[str]:
-    words = ["--log-level", common.log_level or "warning"]
+    words = ["--log-level", common.log_level] if common.log_level else ["--quiet"]
     if common.name is not None:
         words += ["--name", common.name]
     if common.config is not None:
