@@ -15,6 +15,7 @@ from tests.sim.faults import Fault, Host, Kind, Schedule
 from tests.sim.messages import Message
 from tests.sim.modelagent import CAPABILITIES, ModelAgent
 from tests.sim.network import Connection, Network
+from tests.sim.realagent import RealAgent
 from tests.sim.user import SimUser
 
 SETTINGS = DispatchSettings(
@@ -39,12 +40,15 @@ LATENCY_S = 0.3
 """What messages, retries and one status period of the network add to the limit above."""
 
 
+SimAgent = ModelAgent | RealAgent
+
+
 @dataclass
 class Seat:
     """One computer: its present agent and what afflicts it."""
 
     host: Host
-    agent: ModelAgent | None = None
+    agent: SimAgent | None = None
     boots: int = 0
     in_roster: set[str] = field(default_factory=set)
     afflictions: int = 0
@@ -54,12 +58,13 @@ class Seat:
 class World:
     """The schedule's computers, the network and the user."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, kind_of_agent: type[SimAgent] = ModelAgent) -> None:
         self.schedule = schedule
+        self._kind_of_agent = kind_of_agent
         self.agenda = Agenda()
         self.network = Network(self.agenda, random.Random(schedule.seed + 1))
         self.seats = [Seat(host) for host in schedule.hosts]
-        self.programs: dict[str, ModelAgent] = {}
+        self.programs: dict[str, SimAgent] = {}
         self.user = SimUser(self.agenda, self.network, self._find, SETTINGS, schedule.seed)
         self.user.after_event = self._check_step
         self.tasks: dict[int, TaskRecord] = {}
@@ -102,7 +107,7 @@ class World:
 
     # ------------------------------------------------------------------ computers
 
-    def _find(self, boot_id: str) -> ModelAgent | None:
+    def _find(self, boot_id: str) -> SimAgent | None:
         """Return the program that answers at the addresses of an agent, if there is one."""
         for seat in self.seats:
             if boot_id in seat.in_roster or (seat.agent and seat.agent.boot_id == boot_id):
@@ -113,7 +118,7 @@ class World:
     def _boot(self, seat: Seat) -> None:
         seat.boots += 1
         boot_id = f"{self.seats.index(seat) + 1:016x}{seat.boots:016x}"
-        seat.agent = ModelAgent(
+        seat.agent = self._kind_of_agent(
             self.agenda,
             boot_id,
             seat.host.slots,
@@ -191,12 +196,12 @@ class World:
             case _:
                 connection.doubles = 0.5
 
-    def _kill(self, seat: Seat, agent: ModelAgent) -> None:
+    def _kill(self, seat: Seat, agent: SimAgent) -> None:
         agent.kill()
         self.agenda.after(REGISTRY_LEASE_S, partial(self._unlist, seat, agent.boot_id))
 
     def _end(
-        self, fault: Fault, seat: Seat, agent: ModelAgent, connection: Connection | None
+        self, fault: Fault, seat: Seat, agent: SimAgent, connection: Connection | None
     ) -> None:
         seat.afflictions -= 1
         self._free_since.clear()

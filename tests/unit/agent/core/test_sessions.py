@@ -66,6 +66,12 @@ def test_a_stranger_is_asked_who_it_is() -> None:
     assert len(rig.said(WhoAreYou)) == 2
 
 
+def test_a_stranger_that_only_pings_is_asked_who_it_is() -> None:
+    rig = Rig()
+    rig.handle(ev.PeersHeard([b"renewed"]))
+    assert len(rig.said(WhoAreYou)) == 1
+
+
 def test_a_resumed_session_hears_its_holdings_and_unacknowledged_results() -> None:
     rig = Rig(slots=1, spare_processes=1)
     user = rig.user()
