@@ -1,0 +1,1 @@
+"""Task code that the benchmarks run; it travels to the agent like any other."""
