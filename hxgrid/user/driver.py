@@ -132,6 +132,8 @@ class Driver:
         """What running tasks last reported, by agent and task."""
         self.due: dict[AgentLink, None] = {}
         """Links to look at in this turn; part of `LinkOwner`."""
+        self.on_failed: Callable[[TaskRecord], None] = lambda _record: None
+        """Told of every task that has failed for good."""
         self.dispatcher = dispatcher
         self._network = network
         self._loop = network.loop
@@ -399,6 +401,8 @@ class Driver:
             record.front = None
             if front.end(record, None):
                 called.append((front, record.id))
+            if isinstance(action, FailTasks):
+                self.on_failed(record)
         if called:
             self._callbacks.put(called)
         self._intake.end(len(action.tasks), freed, len(called))

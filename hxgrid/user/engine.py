@@ -35,9 +35,12 @@ from hxgrid.user.blobs import BlobShelf, Content
 from hxgrid.user.callbacks import CallbackRunner
 from hxgrid.user.core.dispatcher import Dispatcher
 from hxgrid.user.core.events import SettingsChanged
+from hxgrid.user.core.explain import Explanation
 from hxgrid.user.core.settings import DispatchSettings
+from hxgrid.user.core.task import TaskRecord
+from hxgrid.user.diary import Diary, Look
 from hxgrid.user.driver import GOODBYE_LIMIT_S, Driver
-from hxgrid.user.failures import AgentNames
+from hxgrid.user.failures import AgentNames, error_of
 from hxgrid.user.global_data import GlobalData
 from hxgrid.user.intake import Intake
 from hxgrid.user.network import Network
@@ -52,6 +55,9 @@ ASK_LIMIT_S: Final = 10.0
 """The loop answers within milliseconds, or something is very wrong."""
 STOP_LIMIT_S: Final = 0.3
 """How long a closing session waits for a thread that runs code of the application."""
+
+MAX_EXPLAINED_WAITING: Final = 1000
+"""With more tasks in the queue, explaining each would keep the loop from its work."""
 
 _T = TypeVar("_T")
 _log = get_logger("user")
@@ -107,6 +113,8 @@ class Engine:
             names=self.names,
             shelf=self.shelf,
         )
+        self.driver.on_failed = self._note_failure
+        self.diary = Diary(self._diary_header(), self._look)
         # A daemon: an application that ends without close() must be able to end.
         self.thread = threading.Thread(target=self._run, name=label, daemon=True)
         self.apply(settings)
@@ -133,6 +141,7 @@ class Engine:
         else:
             self.loop.call_soon_threadsafe(lambda: self.on_roster(entries, (), True))
         self.thread.start()
+        self.diary.start()
 
     def ask(self, question: Callable[[], _T]) -> _T:
         """Have a question answered by the loop's thread, and wait for it."""
@@ -162,6 +171,7 @@ class Engine:
     def stop(self, *, drop_callbacks: bool) -> None:
         """Say goodbye to agents, end the threads, close the sockets. Once."""
         over = threading.Event()
+        self.diary.close()
         if self.thread.is_alive():
             self.loop.call_soon_threadsafe(
                 lambda: self.driver.say_goodbye(lambda _missed: over.set())
@@ -247,6 +257,38 @@ class Engine:
         self.driver.renew_hello()
         if self.roster is not None:
             self.roster.apply(settings)
+
+    # -- the diary
+
+    def _diary_header(self) -> dict[str, Any]:
+        return {
+            "session": self.session_id,
+            "program": self._program,
+            "process_id": os.getpid(),
+        }
+
+    def _look(self) -> Look:
+        """Return how the session stands; asked by the diary's thread."""
+        return self.ask(self._look_on_loop)
+
+    def _look_on_loop(self) -> Look:
+        dispatcher, tally = self.driver.dispatcher, self.driver.dispatcher.counts
+        counts = {
+            "accepted": tally.accepted,
+            "done": tally.done,
+            "failed": tally.failed,
+            "cancelled": tally.cancelled,
+            "waiting": dispatcher.waiting_count,
+        }
+        if not tally.unfinished:
+            return Look(counts, ())
+        if dispatcher.waiting_count > MAX_EXPLAINED_WAITING:
+            text = f"{dispatcher.waiting_count} tasks wait: more than the agents can take at once."
+            return Look(counts, (Explanation("task", "...", text),))
+        return Look(counts, tuple(dispatcher.explain(self.clock.now())))
+
+    def _note_failure(self, record: TaskRecord) -> None:
+        self.diary.note_failure(record.id, error_of(record, self.names).headline)
 
     def _hello(self) -> Hello:
         settings = self.settings
