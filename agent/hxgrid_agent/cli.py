@@ -13,6 +13,7 @@ from hxgrid.clock import MonotonicClock
 from hxgrid.logs import LEVELS, configure_logging, get_logger
 from hxgrid.settings import AgentSettings, load_agent_settings
 from hxgrid.transport.security import Security
+from hxgrid_agent import interpreter
 from hxgrid_agent.driver import AgentDriver
 from hxgrid_agent.embedded_child import serve_parent
 
@@ -88,6 +89,7 @@ def serve(settings: AgentSettings, *, is_quiet: bool = False) -> int:
         driver.open()
         if not is_quiet:
             click.echo(describe(driver, security), err=True)
+        interpreter.tune()
         driver.run()
     finally:
         for number, handler in previous.items():

@@ -8,7 +8,9 @@ the disk to a side thread.
 
 from __future__ import annotations
 
+import math
 from collections import deque
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import zmq
@@ -30,6 +32,7 @@ from hxgrid_agent.configuration import (
 )
 from hxgrid_agent.coordinator_link import CoordinatorLink
 from hxgrid_agent.core import events as ev
+from hxgrid_agent.core.actions import Action
 from hxgrid_agent.core.core import AgentCore
 from hxgrid_agent.folders import WorkFolder
 from hxgrid_agent.orders import Orders
@@ -49,6 +52,9 @@ SAMPLE_S = 1.0
 
 ADDRESSES_S = 10.0
 """How long the list of our addresses is believed: cables come and go."""
+
+FRESH_S = 0.005
+"""How long an answer to "what is due next?" is good enough; nothing due is finer than that."""
 
 LEAVE_LIMIT_S = 1.5
 """What sessions and processes get when the agent ends; what is left then is killed."""
@@ -81,6 +87,8 @@ class AgentDriver:
         self._leave_by: float | None = None
         self._sample_at = 0.0
         self._poll_at = 0.0
+        self._deadline = 0.0
+        self._deadline_asked_at = -math.inf
         self._addresses: tuple[NetworkAddress, ...] = ()
         self._addresses_until = 0.0
         self._folder = WorkFolder(settings.work_folder)
@@ -225,15 +233,19 @@ class AgentDriver:
 
     def on_event(self, event: ev.Event) -> None:
         """Hand an event to the core and carry out its orders; nested ones wait their turn."""
-        events = self._events
-        events.append(event)
-        if self._is_busy:
-            return
+        self._events.append(event)
+        if not self._is_busy:
+            self._carry_out(())
+
+    def _carry_out(self, actions: Sequence[Action]) -> None:
+        """Carry out orders, then take the events that have come of it, and so on."""
+        events, core, orders = self._events, self.core, self._orders
         self._is_busy = True
         try:
+            orders.carry_out(actions)
             now = self._clock.now()
             while events:
-                self._orders.carry_out(self.core.handle(events.popleft(), now))
+                orders.carry_out(core.handle(events.popleft(), now))
         finally:
             self._is_busy = False
 
@@ -241,6 +253,7 @@ class AgentDriver:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self._deadline_asked_at = -math.inf
         if now >= self._sample_at:
             self._sample(now)
         if self._processes.wants_poll and now >= self._poll_at:
@@ -248,15 +261,23 @@ class AgentDriver:
             self._processes.poll(is_all=False)
         deadline = self.core.next_deadline()
         if deadline is not None and now >= deadline:
-            self._orders.carry_out(self.core.tick(now))
-            self._drain()
+            self._carry_out(self.core.tick(now))
         if self._link is not None:
             self._link.tick(now)
         if self._leave_by is not None and (now >= self._leave_by or self.core.is_empty):
             self.loop.stop()
 
     def next_deadline(self) -> float | None:
-        """When `tick` is wanted."""
+        """When `tick` is wanted. A busy loop need not ask anew in each turn."""
+        now = self._clock.now()
+        ask_again_at = self._deadline_asked_at + FRESH_S
+        if now >= ask_again_at:
+            self._deadline_asked_at = now
+            self._deadline = self._find_deadline()
+            return self._deadline
+        return min(self._deadline, ask_again_at)
+
+    def _find_deadline(self) -> float:
         deadline = self._sample_at
         core = self.core.next_deadline()
         if core is not None and core < deadline:
@@ -268,17 +289,13 @@ class AgentDriver:
         if self._processes.wants_poll and self._poll_at < deadline:
             deadline = self._poll_at
         if self._leave_by is not None:
-            deadline = self._poll_at if self.core.is_empty else min(deadline, self._leave_by)
+            deadline = 0.0 if self.core.is_empty else min(deadline, self._leave_by)
         return deadline
 
     def flush(self) -> None:
         """Send what has gathered in this turn."""
         self._peers.flush()
         self._transfers.flush()
-
-    def _drain(self) -> None:
-        while self._events:
-            self.on_event(self._events.popleft())
 
     def _sample(self, now: float) -> None:
         self._sample_at = now + SAMPLE_S

@@ -26,6 +26,7 @@ from hxgrid.errors import ConfigError, HxGridError
 from hxgrid.logs import configure_logging
 from hxgrid.settings import AgentSettings
 from hxgrid.transport.security import Security
+from hxgrid_agent import interpreter
 from hxgrid_agent.driver import AgentDriver
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def serve_parent() -> int:
     try:
         _tell(stdout, driver.roster_entry().model_dump(mode="json"))
         _when_ended(stdin, driver.stop)
+        interpreter.tune()
         driver.run()
     finally:
         driver.close()

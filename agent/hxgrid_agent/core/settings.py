@@ -43,7 +43,7 @@ agent and process, too little for anybody to wait behind it."""
 HAND_OVER_COUNT = 256
 """Attempts given to a process at once, however short they are."""
 
-TAKE_BACK_AFTER_S = 0.02
+TAKE_BACK_AFTER_S = 0.05
 """A process that got several attempts and is silent for so long gives the unstarted ones back:
 the one it runs is longer than its function led to expect."""
 

@@ -170,7 +170,7 @@ def test_attempts_behind_a_long_one_are_taken_back() -> None:
     behind = [key for key in process.handed if key != (2, 1)]
     assert behind
     rig.clear()
-    rig.wait(0.03)
+    rig.wait(0.06)
     back = [order for order in rig.all(act.TakeBack) if order.process is process]
     assert list(back[0].keys) == behind
     rig.end(4, 5, took_s=0.0001)
