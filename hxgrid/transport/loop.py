@@ -37,6 +37,10 @@ _LOG_EVERY_S = 1.0
 """Errors of callbacks are counted always, but written at most this often: a socket that stays
 readable could otherwise fill the disk."""
 
+# Plain numbers: flags of an enum are slow to join and to test.
+_READABLE = int(zmq.POLLIN | zmq.POLLERR)
+_WRITABLE = int(zmq.POLLOUT)
+
 Callback = Callable[[], None]
 Pollable = Any
 """A `zmq.Socket`, or anything with `fileno()` that the system can poll (on Windows: sockets)."""
@@ -174,9 +178,9 @@ class Loop:
             registration = self._registrations.get(key)  # may be gone since the poll
             if registration is None:
                 continue
-            if events & (zmq.POLLIN | zmq.POLLERR) and registration.on_readable is not None:
+            if events & _READABLE and registration.on_readable is not None:
                 self._guarded(registration.on_readable)
-            if events & zmq.POLLOUT and registration.on_writable is not None:
+            if events & _WRITABLE and registration.on_writable is not None:
                 self._guarded(registration.on_writable)
 
     def _run_commands(self) -> None:

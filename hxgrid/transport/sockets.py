@@ -36,6 +36,9 @@ COPY_BELOW_BYTES = 64 * 1024
 LOOPBACK = "127.0.0.1"
 
 _CHUNK = int(Batch.CHUNK)
+# Plain numbers: joining two flags of an enum takes longer than sending a small frame.
+_NOBLOCK = int(zmq.NOBLOCK)
+_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _SPARE_HANDLES = 256
 """Handles beside the connections: files, pipes of task processes, libzmq's own."""
 
@@ -206,10 +209,10 @@ def send_message(socket: Socket, frames: Sequence[Buffer], to: bytes | None = No
     """
     try:
         if to is not None:
-            socket.send(to, zmq.NOBLOCK | zmq.SNDMORE)
+            socket.send(to, _MORE)
         last = len(frames) - 1
         for index, frame in enumerate(frames):
-            flags = zmq.NOBLOCK | zmq.SNDMORE if index < last else zmq.NOBLOCK
+            flags = _MORE if index < last else _NOBLOCK
             socket.send(frame, flags, copy=len(frame) < COPY_BELOW_BYTES)
     except zmq.ZMQError as error:
         # Only the first frame of a message can be refused, so nothing is half sent.
@@ -227,23 +230,23 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
     """
     try:
         if is_router:
-            frame = socket.recv(zmq.NOBLOCK, copy=False)
+            frame = socket.recv(_NOBLOCK, copy=False)
             sender = frame.bytes
-            header = socket.recv(zmq.NOBLOCK) if frame.more else b""
+            header = socket.recv(_NOBLOCK) if frame.more else b""
         else:
             frame, sender = None, b""
-            header = socket.recv(zmq.NOBLOCK)
+            header = socket.recv(_NOBLOCK)
     except zmq.Again:
         return None
     if not socket.getsockopt(zmq.RCVMORE):
         return Received(sender, header, b"", frame)
     # A chunk is copied once, to where it belongs, and not before.
     is_chunk = header[:1] == _CHUNK_BYTE
-    payload: Buffer = socket.recv(zmq.NOBLOCK, copy=False).buffer if is_chunk else socket.recv()
+    payload: Buffer = socket.recv(_NOBLOCK, copy=False).buffer if is_chunk else socket.recv()
     if not socket.getsockopt(zmq.RCVMORE):
         return Received(sender, header, payload, frame)
     while socket.getsockopt(zmq.RCVMORE):
-        socket.recv(zmq.NOBLOCK, copy=False)
+        socket.recv(_NOBLOCK, copy=False)
     return Received(sender, b"", b"", frame)
 
 
