@@ -44,17 +44,22 @@ class Look(NamedTuple):
 
 
 class Diary:
-    """Writes the diary of one session. `look` is called by the diary's thread."""
+    """Writes the diary of one session.
+
+    `look` is called by the diary's thread, `count` by the one that closes the session.
+    """
 
     def __init__(
         self,
         header: dict[str, Any],
         look: Callable[[], Look],
+        count: Callable[[], dict[str, int]],
         folder: Path | None = None,
         every_s: float = WRITE_EVERY_S,
     ) -> None:
         self._header = {**header, "started_at": time.time()}
         self._look = look
+        self._count = count
         self._folder = folder if folder is not None else diaries_folder()
         self._every_s = every_s
         self._failures: deque[dict[str, Any]] = deque(maxlen=MAX_FAILURES)
@@ -80,7 +85,7 @@ class Diary:
         if self._has_written or self._failures:
             # What waits now will never run: only what has failed is still worth knowing.
             with self._writing:
-                self._write(Look(self._last.counts, ()), ended_at=time.time())
+                self._write(Look(self._count(), ()), ended_at=time.time())
 
     def _run(self) -> None:
         while not self._closing.wait(self._every_s):

@@ -114,7 +114,7 @@ class Engine:
             shelf=self.shelf,
         )
         self.driver.on_failed = self._note_failure
-        self.diary = Diary(self._diary_header(), self._look)
+        self.diary = Diary(self._diary_header(), self._look, self._counts)
         # A daemon: an application that ends without close() must be able to end.
         self.thread = threading.Thread(target=self._run, name=label, daemon=True)
         self.apply(settings)
@@ -271,16 +271,19 @@ class Engine:
         """Return how the session stands; asked by the diary's thread."""
         return self.ask(self._look_on_loop)
 
-    def _look_on_loop(self) -> Look:
-        dispatcher, tally = self.driver.dispatcher, self.driver.dispatcher.counts
-        counts = {
+    def _counts(self) -> dict[str, int]:
+        """Return tasks by what became of them; from any thread."""
+        tally = self.driver.dispatcher.counts
+        return {
             "accepted": tally.accepted,
             "done": tally.done,
             "failed": tally.failed,
             "cancelled": tally.cancelled,
-            "waiting": dispatcher.waiting_count,
         }
-        if not tally.unfinished:
+
+    def _look_on_loop(self) -> Look:
+        dispatcher, counts = self.driver.dispatcher, self._counts()
+        if not dispatcher.counts.unfinished:
             return Look(counts, ())
         if dispatcher.waiting_count > MAX_EXPLAINED_WAITING:
             text = f"{dispatcher.waiting_count} tasks wait: more than the agents can take at once."

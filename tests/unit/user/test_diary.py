@@ -19,7 +19,7 @@ NOTHING = Look({}, ())
 
 
 def diary(folder: Path, look: Look = NOTHING, session: str = "a" * 32) -> Diary:
-    return Diary({**HEADER, "session": session}, lambda: look, folder, every_s=0.01)
+    return Diary({**HEADER, "session": session}, lambda: look, dict, folder, every_s=0.01)
 
 
 def test_why_tasks_wait_is_written_while_they_do(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_what_does_not_change_is_written_once(tmp_path: Path) -> None:
         looks.release()
         return WAITING
 
-    one = Diary(HEADER, look, tmp_path, every_s=0.001)
+    one = Diary(HEADER, look, dict, tmp_path, every_s=0.001)
     one.start()
     wait_until(lambda: read_diaries(tmp_path), 5, "the diary to be written")
     before = next(tmp_path.glob("*.json")).stat().st_mtime_ns
