@@ -25,7 +25,7 @@ help:  ## show this list
 
 # ---------------------------------------------------------------------------- to try it
 
-demo: $(VENV)/.stamp-run  ## from nothing to 1,000 digits of pi on a grid inside this machine
+demo: $(VENV)/.stamp-run native  ## from nothing to 1,000 digits of pi on a grid inside this machine
 	@$(VENV)/bin/hxgrid example pi --digits $(DIGITS) --local
 
 install: wheel-file  ## put `hxgrid` on the path of this user (~/.local/bin)
@@ -33,10 +33,10 @@ install: wheel-file  ## put `hxgrid` on the path of this user (~/.local/bin)
 
 # ---------------------------------------------------------------------------- tests
 
-test: $(VENV)/.stamp-dev  ## all tests that need no system package; at most 5 minutes
+test: $(VENV)/.stamp-dev native  ## all tests that need no system package; at most 5 minutes
 	$(PYTEST) -m "$(QUICK)"
 
-test-all: $(VENV)/.stamp-dev  ## every test that what is installed allows; at most 45 minutes
+test-all: $(VENV)/.stamp-dev native  ## every test that what is installed allows; at most 45 minutes
 	$(PYTEST) $(REST)
 
 system:  ## the system packages that further tests use, where they may be installed
@@ -54,10 +54,10 @@ format: $(VENV)/.stamp-dev  ## put the code into its format, and mend what lint 
 
 # ---------------------------------------------------------------------------- long runs
 
-bench: $(VENV)/.stamp-dev  ## all benchmarks, each against its baseline; writes benchmarks/results/
+bench: $(VENV)/.stamp-dev native  ## all benchmarks, each against its baseline; writes benchmarks/results/
 	$(PYTHON_IN) -m benchmarks
 
-soak: $(VENV)/.stamp-dev  ## one long job over real processes (MINUTES=10)
+soak: $(VENV)/.stamp-dev native  ## one long job over real processes (MINUTES=10)
 	$(PYTHON_IN) -m tests.programs.soak --minutes $(MINUTES)
 
 chaos: $(VENV)/.stamp-dev  ## random faults in the simulator, new seeds all the time (MINUTES=10)
@@ -89,6 +89,11 @@ $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml hatch_build.py
 	@echo "Installing hxGrid into $(VENV)/ ..."
 	@$(PIP) install --editable '.[examples]'
 	@touch $@
+
+# The task library, made again when a source of it has changed. Without a C compiler it says so.
+.PHONY: native
+native: $(VENV)/.stamp-venv
+	@$(PYTHON_IN) native/build.py
 
 # The developer's set holds what running needs, so it stands for both.
 $(VENV)/.stamp-dev: $(VENV)/.stamp-venv pyproject.toml hatch_build.py

@@ -1,4 +1,7 @@
-"""Build hook: in an editable install `hxgrid_examples` is the folder `examples/` of the tree.
+"""Build hook: compiles the task library, and makes the examples of an editable install editable.
+
+The library comes from `native/build.py`. A wheel that carries it is for one platform; where there
+is no C compiler the wheel goes without, and is for every platform.
 
 A wheel carries the examples as the package `hxgrid_examples`. For an editable install hatch would
 copy them, and a changed example would not be seen until the next install; so the hook installs a
@@ -7,6 +10,9 @@ package of one line instead, whose `__path__` is the folder in the tree.
 
 from __future__ import annotations
 
+import importlib.util
+import sys
+import sysconfig
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,13 +20,37 @@ from typing import Any
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
-class ExamplesHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore]
-    """Points `hxgrid_examples` of an editable install at the tree."""
+class HxGridHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignore]
+    """Adds what is made while building."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Add the one-line package; other builds are left as pyproject.toml has them."""
-        if version != "editable":
-            return
+        """Compile the library; point `hxgrid_examples` of an editable install at the tree."""
+        self._add_library(build_data)
+        if version == "editable":
+            self._add_examples(build_data)
+
+    def _add_library(self, build_data: dict[str, Any]) -> None:
+        builder = self._builder()
+        if not builder.is_fresh() and builder.build_or_explain() is None:
+            reason = builder.TARGET.joinpath(builder.REASON).read_text("utf-8")
+            sys.stderr.write(f"hxGrid is built without native tasks: {reason}")
+        # Git ignores what is compiled, and hatch leaves out what git ignores.
+        build_data["artifacts"] += [f"hxgrid/_native/{name}" for name in builder.artifacts()]
+        if builder.is_fresh():
+            platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+            build_data["tag"] = f"py3-none-{platform}"
+            build_data["pure_python"] = False
+
+    def _builder(self) -> Any:
+        path = Path(self.root) / "native" / "build.py"
+        spec = importlib.util.spec_from_file_location("hxgrid_native_build", path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    def _add_examples(self, build_data: dict[str, Any]) -> None:
         folder = Path(tempfile.mkdtemp(prefix="hxgrid-build-"))
         self._stub = folder / "__init__.py"
         self._stub.write_text(

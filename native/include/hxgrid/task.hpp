@@ -1,0 +1,249 @@
+/* task.hpp: a comfortable way to write tasks in C++11 and later, in headers only.
+ *
+ *     #include <hxgrid/task.hpp>
+ *
+ *     HXGRID_TASK(Double, task) {
+ *         task.out.write(task.in.read<std::uint32_t>() * 2);
+ *     }
+ *
+ * exports `Double`. The body fails by throwing; nothing it throws leaves the module. What was thrown
+ * is printed to the standard error output, which the application gets to see with the failure.
+ */
+#ifndef HXGRID_TASK_HPP
+#define HXGRID_TASK_HPP
+
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "hxGridInterface.h"
+
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
+
+namespace hxgrid {
+
+/* The result is no longer wanted. Let it pass: the task ends as cancelled. */
+class Cancelled : public std::exception {
+   public:
+    const char *what() const noexcept override { return "the task was cancelled"; }
+};
+
+/* There is less in a stream than was asked for. */
+class EndOfStream : public std::runtime_error {
+   public:
+    EndOfStream() : std::runtime_error("a stream ends before what was to be read") {}
+};
+
+/* The application has no global data of this name. */
+class NoData : public std::runtime_error {
+   public:
+    explicit NoData(const std::string &name)
+        : std::runtime_error("there is no global data named '" + name + "'") {}
+};
+
+/* Typed reading and writing; keeps nothing of its own, and does not count the stream.
+ *
+ * Values of the basic types and of plain structures travel as they lie in memory: read them on the
+ * kind of processor that wrote them. All that agents run on today keep the lowest byte first. */
+class Stream {
+   public:
+    explicit Stream(IGenericStream *stream) : stream_(stream) {}
+
+    template <typename T>
+    T read() {
+        static_assert(std::is_trivially_copyable<T>::value, "only plain values can be read");
+        T value;
+        read_bytes(&value, sizeof value);
+        return value;
+    }
+
+    template <typename T>
+    void write(const T &value) {
+        static_assert(std::is_trivially_copyable<T>::value, "only plain values can be written");
+        static_assert(!std::is_pointer<T>::value, "a pointer means nothing elsewhere");
+        write_bytes(&value, sizeof value);
+    }
+
+    /* u32 count, then the bytes. */
+    std::string read_string() {
+        const std::uint32_t count = read<std::uint32_t>();
+        if (count > left()) throw EndOfStream();
+        std::string text(count, '\0');
+        if (count != 0) read_bytes(&text[0], count);
+        return text;
+    }
+
+    void write_string(const std::string &text) {
+        write(narrowed(text.size()));
+        write_bytes(text.data(), text.size());
+    }
+
+    template <typename T>
+    std::vector<T> read_vector() {
+        static_assert(std::is_trivially_copyable<T>::value, "only plain values can be read");
+        const std::uint32_t count = read<std::uint32_t>();
+        if (count > left() / sizeof(T)) throw EndOfStream();
+        std::vector<T> values(count);
+        if (count != 0) read_bytes(values.data(), count * sizeof(T));
+        return values;
+    }
+
+    template <typename T>
+    void write_vector(const std::vector<T> &values) {
+        static_assert(std::is_trivially_copyable<T>::value, "only plain values can be written");
+        write(narrowed(values.size()));
+        write_bytes(values.data(), values.size() * sizeof(T));
+    }
+
+    void read_bytes(void *data, std::size_t count) {
+        if (count > left()) throw EndOfStream();
+        if (count != 0) stream_->Read(data, static_cast<DWORD>(count));
+    }
+
+    void write_bytes(const void *data, std::size_t count) {
+        if (count != 0) stream_->Write(data, narrowed(count));
+    }
+
+    const std::uint8_t *data() { return stream_->GetBasePointer(); }
+    std::uint32_t size() { return stream_->GetLength(); }
+    std::uint32_t position() { return stream_->GetPos(); }
+    void seek(std::uint32_t position) { stream_->Seek(position); }
+    /* Bytes from the position to the end. */
+    std::uint32_t left() {
+        const std::uint32_t end = size(), at = position();
+        return at < end ? end - at : 0;
+    }
+    IGenericStream *raw() const { return stream_; }
+
+   private:
+    static std::uint32_t narrowed(std::size_t count) {
+        if (static_cast<std::uint64_t>(count) > 0xFFFFFFFFu) {
+            throw std::length_error("a stream holds less than 4 GiB");
+        }
+        return static_cast<std::uint32_t>(count);
+    }
+
+    IGenericStream *stream_;
+};
+
+/* Global data: a read-only stream that is released with this object. */
+class Data : public Stream {
+   public:
+    explicit Data(IGenericStream *owned) : Stream(owned) {}
+    Data(Data &&other) noexcept : Stream(std::move(other)) { other.is_owner_ = false; }
+    Data(const Data &) = delete;
+    Data &operator=(const Data &) = delete;
+    ~Data() {
+        if (is_owner_) raw()->Release();
+    }
+
+   private:
+    bool is_owner_ = true;
+};
+
+/* What a task has been given. */
+class Task {
+   public:
+    Task(IAgent *agent, DWORD session_id, IGenericStream *in_stream, IGenericStream *out_stream)
+        : agent(agent), session_id(session_id), in(in_stream), out(out_stream) {}
+
+    /* Whether to go on; waits while the computer's owner needs it. */
+    bool is_wanted() const { return agent->TestConnection(session_id) == S_OK; }
+
+    /* The same, leaving the task if not. */
+    void check() const {
+        if (!is_wanted()) throw Cancelled();
+    }
+
+    Data get_data(const std::string &name) const {
+        IGenericStream *stream = nullptr;
+        if (agent->GetData(session_id, name.c_str(), &stream) != S_OK) {
+            check();
+            throw NoData(name);
+        }
+        return Data(stream);
+    }
+
+    void free_cached_data(const std::string &name) const {
+        agent->FreeCachedData(session_id, name.c_str());
+    }
+
+    /* A folder for files of this session, with a separator at its end. */
+    std::string cache_directory() const {
+        char path[MAX_PATH];
+        if (agent->GetSessionCacheDirectory(session_id, path) != S_OK) {
+            throw std::runtime_error("this session has no cache folder with a path that fits");
+        }
+        return path;
+    }
+
+    IAgent *const agent;
+    const DWORD session_id;
+    Stream in;
+    Stream out;
+};
+
+/* Holds the one critical section of all tasks of this process. */
+class GlobalLock {
+   public:
+    explicit GlobalLock(const Task &task) {
+        task.agent->GetGlobalCriticalSection(&section_);
+#if defined(_WIN32)
+        EnterCriticalSection(section_);
+#else
+        pthread_mutex_lock(&section_->mutex);
+#endif
+    }
+    ~GlobalLock() {
+#if defined(_WIN32)
+        LeaveCriticalSection(section_);
+#else
+        pthread_mutex_unlock(&section_->mutex);
+#endif
+    }
+    GlobalLock(const GlobalLock &) = delete;
+    GlobalLock &operator=(const GlobalLock &) = delete;
+
+   private:
+    CRITICAL_SECTION *section_ = nullptr;
+};
+
+/* Runs `body` and turns what it throws into false. */
+template <typename Body>
+bool run(const char *name, Body body, IAgent *agent, DWORD session_id, IGenericStream *in_stream,
+         IGenericStream *out_stream) {
+    try {
+        Task task(agent, session_id, in_stream, out_stream);
+        body(task);
+        return true;
+    } catch (const Cancelled &) {
+        return false;
+    } catch (const std::exception &error) {
+        std::fprintf(stderr, "%s: %s\n", name, error.what());
+    } catch (...) {
+        std::fprintf(stderr, "%s: threw something that is no std::exception\n", name);
+    }
+    std::fflush(stderr);
+    return false;
+}
+
+}  // namespace hxgrid
+
+/* Exports the task `name`; its body follows, with `variable` as the hxgrid::Task. */
+#define HXGRID_TASK(name, variable)                                                                \
+    static void hxgrid_body_##name(hxgrid::Task &variable);                                        \
+    extern "C" HXG_EXPORT bool HXG_CDECL name(IAgent *agent, DWORD session_id,                     \
+                                              IGenericStream *in_stream,                           \
+                                              IGenericStream *out_stream) {                        \
+        return hxgrid::run(#name, hxgrid_body_##name, agent, session_id, in_stream, out_stream);   \
+    }                                                                                              \
+    static void hxgrid_body_##name(hxgrid::Task &variable)
+
+#endif
