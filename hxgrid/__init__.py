@@ -39,10 +39,11 @@ from hxgrid.errors import (
 )
 
 if TYPE_CHECKING:
+    from hxgrid.connecting import connect
     from hxgrid.modules import ModuleSet
     from hxgrid.streams import Stream
     from hxgrid.tasks import TaskAgent
-    from hxgrid.user import ConnectionStatus, Executor, Session, Task, connect
+    from hxgrid.user import ConnectionStatus, Executor, Session, Task
 
 __version__ = "0.1.0"
 
@@ -78,7 +79,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "connect": "hxgrid.user",
+    "connect": "hxgrid.connecting",
     "Session": "hxgrid.user",
     "Task": "hxgrid.user",
     "Executor": "hxgrid.user",

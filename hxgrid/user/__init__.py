@@ -1,4 +1,4 @@
-"""The application's side: connecting, sessions, tasks, the executor.
+"""The application's side: sessions, tasks, the executor.
 
 `hxgrid.user.core` decides, the driver owns sockets and the loop, and the classes that an
 application sees put commands on the driver's queue. The names are loaded when they are asked for:
@@ -11,15 +11,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hxgrid.user.connecting import connect
     from hxgrid.user.executor import Executor
     from hxgrid.user.session import ConnectionStatus, Session
     from hxgrid.user.task import Task
 
-__all__ = ["connect", "Session", "Task", "Executor", "ConnectionStatus"]
+__all__ = ["Session", "Task", "Executor", "ConnectionStatus"]
 
 _HOMES = {
-    "connect": "connecting",
     "Session": "session",
     "Task": "task",
     "Executor": "executor",

@@ -15,17 +15,23 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor as StandardExecutor
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_futures
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
+import hxgrid
 from hxgrid.errors import HxGridError, SessionClosed
 from hxgrid.modules.calls import pack_calls
 from hxgrid.user.batches import FutureBatch
-from hxgrid.user.connecting import connect
 from hxgrid.user.futures import CallFuture
-from hxgrid.user.mapping import GridMap
-from hxgrid.user.session import Session
+from hxgrid.user.mapping import GridMap, Submitter
 
 _T = TypeVar("_T")
+
+
+class CallSession(Submitter, Protocol):
+    """What the Executor needs of a session: of a grid's, or of an inline one."""
+
+    def close(self, cancel: bool = False) -> None:
+        """End it."""
 
 
 class Executor(StandardExecutor):
@@ -36,11 +42,17 @@ class Executor(StandardExecutor):
     """
 
     def __init__(
-        self, session: Session | None = None, *, idempotent: bool = True, **connect_arguments: Any
+        self,
+        session: CallSession | None = None,
+        *,
+        idempotent: bool = True,
+        **connect_arguments: Any,
     ) -> None:
         if session is not None and connect_arguments:
             raise TypeError("give a session or arguments of connect, not both")
-        self._session = session if session is not None else connect(**connect_arguments)
+        self._session: CallSession = (
+            session if session is not None else hxgrid.connect(**connect_arguments)
+        )
         self._owns_session = session is None
         self._idempotent = idempotent
         self._lock = threading.Lock()

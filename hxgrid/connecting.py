@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from hxgrid.errors import ConfigError, NoGridFound
 from hxgrid.settings import UserSettings, load_user_settings, split_address
@@ -11,6 +11,33 @@ from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import is_loopback
 from hxgrid.user.engine import COORDINATOR_PORT
 from hxgrid.user.session import Session
+
+if TYPE_CHECKING:
+    from hxgrid.inline import InlineSession
+
+
+@overload
+def connect(  # type: ignore[overload-overlap]  # "inline" is a str too; the first match counts
+    address: Literal["inline"],
+    *,
+    settings: UserSettings | Mapping[str, Any] | None = None,
+) -> InlineSession: ...
+
+
+@overload
+def connect(
+    address: str | None = None,
+    *,
+    settings: UserSettings | Mapping[str, Any] | None = None,
+    name: str | None = None,
+    timeout: float = 10.0,
+    trust_network: bool = False,
+    agents: int = 1,
+    slots: int | None = None,
+    journal: str | None = None,
+    verify: float = 0.0,
+    weight: float = 1.0,
+) -> Session: ...
 
 
 def connect(
@@ -25,11 +52,12 @@ def connect(
     journal: str | None = None,
     verify: float = 0.0,
     weight: float = 1.0,
-) -> Session:
+) -> Session | InlineSession:
     """Open a session with a grid.
 
     `address` is `HOST[:PORT]` of a coordinator, `"local"` for a grid of `agents` processes with
-    `slots` each on this computer alone, or None: the one in the settings, else whichever answers.
+    `slots` each on this computer alone, `"inline"` for none at all (tasks run in the calling
+    thread, so that breakpoints work), or None: the one in the settings, else whichever answers.
     `settings` are whole, or changes to those of the settings files. `name` chooses among several
     grids, `trust_network` uses the LAN without keys, `weight` is this session's share of busy
     agents.
@@ -38,6 +66,10 @@ def connect(
     """
     _refuse_unavailable(journal, verify)
     chosen = _settings(settings, name, trust_network, weight)
+    if address == "inline":
+        from hxgrid.inline import InlineSession
+
+        return InlineSession(chosen)
     if address == "local":
         return _connect_local(chosen, agents, slots, timeout)
     if address is not None:
