@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from hxgrid.errors import StoreError, TransportError
+from hxgrid.errors import TransportError
 from hxgrid.logs import get_logger
 from hxgrid.transport.sockets import Socket, is_loopback
 from hxgrid.user.agent_link import AgentLink
 from hxgrid.user.blobs import BlobShelf
-from hxgrid.user.callbacks import CallbackRunner, Called
+from hxgrid.user.clearing import Clearings, OnOver
 from hxgrid.user.core.actions import (
     AcknowledgeResults,
     Action,
@@ -50,11 +50,13 @@ from hxgrid.user.core.events import (
     TasksSubmitted,
 )
 from hxgrid.user.core.task import Attempt, TaskRecord
+from hxgrid.user.delivery import Delivery
 from hxgrid.user.failures import AgentNames
 from hxgrid.user.global_data import GlobalData
-from hxgrid.user.intake import SPILL_FROM_BYTES, Intake, Spilled
+from hxgrid.user.intake import Intake
 from hxgrid.user.network import Network
 from hxgrid.user.offers import OfferBook
+from hxgrid.user.read_back import ReadBack
 from hxgrid.user.results import ResultMemory
 from hxgrid.user.seeking import Seeker
 from hxgrid.user.side import SideThread
@@ -97,17 +99,6 @@ _REFUSED = int(Outcome.REFUSED)
 _log = get_logger("user")
 
 
-class _Clearing:
-    """A `CancelAll` or `Goodbye` on its way round the agents."""
-
-    def __init__(self, request: int | None, on_over: Callable[[list[str]], None]) -> None:
-        self.request = request
-        self.waiting: dict[str, AgentLink] = {}  # by boot id
-        self.missed: list[str] = []  # names of agents that could not be told
-        self.deadline = 0.0
-        self.on_over = on_over
-
-
 class Driver:
     """Carries out what the dispatcher decides. One per session."""
 
@@ -118,9 +109,9 @@ class Driver:
         *,
         hello: Callable[[], Hello],
         intake: Intake,
+        delivery: Delivery,
         offers: OfferBook,
         data: GlobalData,
-        callbacks: CallbackRunner,
         side: SideThread,
         memory: ResultMemory,
         names: AgentNames,
@@ -142,8 +133,8 @@ class Driver:
         self._intake = intake
         self._offers = offers
         self._data = data
-        self._callbacks = callbacks
-        self._side = side
+        self._delivery = delivery
+        self._read_back = ReadBack(network.loop, side, self._lose_input)
         self._memory = memory
         self._names = names
         self._shelf = shelf
@@ -154,10 +145,9 @@ class Driver:
         self._acknowledge_at: float | None = None
         self._events: deque[Event] = deque()
         self._is_busy = False
-        self._clearings: list[_Clearing] = []
+        self._clearings = Clearings()
         self._next_request = 1
         self._lost_at: dict[str, float] = {}  # when we gave agents up that may still hold tasks
-        self._reading: dict[tuple[str, Key], None] = {}  # attempts whose spilled input is read
         self._heard: list[tuple[str, float | None]] = []
         self._rtt: dict[str, float] = {}  # best so far: the clock offset was taken then
         self._carry_out: dict[type, Callable[[Any], None]] = {
@@ -166,8 +156,8 @@ class Driver:
             AcknowledgeResults: self._acknowledge,
             CancelAttempts: self._cancel,
             RecallAttempts: self._recall,
-            FailTasks: self._end_tasks,
-            DropTasks: self._end_tasks,
+            FailTasks: self._fail,
+            DropTasks: self._discard,
             ConnectAgent: self._connect,
             DisconnectAgent: self._disconnect,
             PingAgents: self._ping,
@@ -201,9 +191,7 @@ class Driver:
             self._renew_leases(now)
         if self._acknowledge_at is not None and now >= self._acknowledge_at:
             self._flush_acknowledged()
-        for clearing in list(self._clearings):
-            if now >= clearing.deadline:
-                self._end_clearing(clearing)
+        self._clearings.tick(now)
 
     def next_deadline(self) -> float:
         """Return when `tick` is wanted next."""
@@ -213,9 +201,10 @@ class Driver:
         core = self.dispatcher.next_deadline()
         if core is not None:
             moments.append(core)
-        if self._seekers or self._greeting or self._clearings:
+        if self._clearings:
+            moments.append(self._clearings.next_deadline())
+        if self._seekers or self._greeting:
             moments += [seeker.deadline for seeker in self._seekers.values()]
-            moments += [clearing.deadline for clearing in self._clearings]
             moments += [link.greet_deadline or 0.0 for link in self._greeting.values()]
         return min(moments)
 
@@ -259,21 +248,16 @@ class Driver:
 
     # -- the session's wishes
 
-    def cancel_all(self, limit_s: float, on_over: Callable[[list[str]], None]) -> None:
+    def cancel_all(self, limit_s: float, on_over: OnOver) -> None:
         """Drop all tasks; tells the names of agents that have not confirmed it in time."""
-        self._take_submitted()
-        self.feed(AllTasksCancelled())
         request, self._next_request = self._next_request, self._next_request + 1
-        clearing = _Clearing(request, on_over)
-        session = self._hello().session
-        self._clear(clearing, CancelAll(session=session, request=request), limit_s)
+        message = CancelAll(session=self._hello().session, request=request)
+        self._clear(message, request, limit_s, on_over)
 
-    def say_goodbye(self, on_over: Callable[[list[str]], None]) -> None:
+    def say_goodbye(self, on_over: OnOver) -> None:
         """End the session at all agents, and wait a moment for them to say so."""
-        self._take_submitted()
-        self.feed(AllTasksCancelled())
-        session = self._hello().session
-        self._clear(_Clearing(None, on_over), Goodbye(session=session), GOODBYE_LIMIT_S)
+        message = Goodbye(session=self._hello().session)
+        self._clear(message, None, GOODBYE_LIMIT_S, on_over)
 
     def forget_data(self, names: list[str] | None) -> None:
         """Have global data asked for again."""
@@ -326,8 +310,10 @@ class Driver:
             elif isinstance(payload, bytes | memoryview):
                 key = (record.id, attempt.number)
                 link.add_attempt(AttemptRecord(*key, record.flags, function, *sizes, payload))
+            elif payload is None:
+                self._end_here(link.agent, (record.id, attempt.number), _CANCELLED, "it has ended")
             else:
-                self._read_back(link, record, attempt, payload)
+                self._read_back.start(link, record, attempt.number, payload)
         if small and link.is_open:
             link.add_small(small, small_bytes)
 
@@ -357,11 +343,11 @@ class Driver:
         link = self.links.get(agent)
         if link is None:
             return
-        if self._reading:
-            unsent = [key for key in keys if self._reading.pop((agent, key), 0) is None]
+        unsent = self._read_back.take_unsent(agent, keys)
+        if unsent:
+            keys = [key for key in keys if key not in unsent]
             for key in unsent:
                 self._end_here(agent, key, outcome, "it was not sent yet")
-            keys = [key for key in keys if key not in unsent] if unsent else keys
         link.add_keys(batch, keys)
         if batch is Batch.CANCEL:
             ended = link.stop_transfers(keys)
@@ -369,43 +355,17 @@ class Driver:
                 self.feed(AttemptsEnded(agent, ended))
 
     def _complete(self, action: CompleteTasks) -> None:
-        called: list[Called] = []
-        finished: list[int] = []
-        freed = 0
-        forget = self._intake.forget_input
-        for record, result in action.completions:
-            stored = record.stored_bytes
-            if stored < SPILL_FROM_BYTES:
-                record.payload = None
-                freed += stored
-            else:
-                freed += forget(record)
-            front = record.front
-            record.front = None  # ends a cycle: a million tasks must not wait for the collector
-            if front.end(record, result):
-                called.append((front, record.id))
-            else:
-                finished.append(record.id)
-        if called:
-            self._callbacks.put(called)
-        self._intake.end(len(action.completions), freed, len(called))
+        finished = self._delivery.complete(action.completions)
         if finished:
             self.feed(TasksFinalized(finished))
 
-    def _end_tasks(self, action: FailTasks | DropTasks) -> None:
-        called: list[Called] = []
-        freed = 0
+    def _fail(self, action: FailTasks) -> None:
         for record in action.tasks:
-            freed += self._intake.forget_input(record)
-            front = record.front
-            record.front = None
-            if front.end(record, None):
-                called.append((front, record.id))
-            if isinstance(action, FailTasks):
-                self.on_failed(record)
-        if called:
-            self._callbacks.put(called)
-        self._intake.end(len(action.tasks), freed, len(called))
+            self.on_failed(record)
+        self._delivery.end_badly(action.tasks)
+
+    def _discard(self, action: DropTasks) -> None:
+        self._delivery.end_badly(action.tasks)
 
     def _connect(self, action: ConnectAgent) -> None:
         entry = action.entry
@@ -450,11 +410,9 @@ class Driver:
         self._greeting.pop(agent, None)
         if link is not None:
             link.close()
+            self._clearings.take_loss(link)
+        self._read_back.drop(agent)
         self.progress.pop(agent, None)
-        for clearing in list(self._clearings):
-            if clearing.waiting.pop(agent, None) is not None and link is not None:
-                clearing.missed.append(link.name)
-                self._end_if_clear(clearing)
 
     def _ping(self, action: PingAgents) -> None:
         now = self._clock.now()
@@ -513,7 +471,7 @@ class Driver:
 
     def on_renewed(self, link: AgentLink) -> None:
         """A connection was lost and is being opened again; part of `LinkOwner`."""
-        self._reading = {key: None for key in self._reading if key[0] != link.agent}
+        self._read_back.drop(link.agent)
         self._greeting[link.agent] = link
         self.feed(ConnectionRenewed(link.agent))
 
@@ -576,77 +534,31 @@ class Driver:
         record = ResultRecord(*key, outcome, 0, 0, 0, 0, 0.0, 0.0, payload)
         self.feed(AttemptsEnded(agent, [record]))
 
-    def _read_back(
-        self, link: AgentLink, record: TaskRecord, attempt: Attempt, spilled: Spilled | None
-    ) -> None:
-        key = (record.id, attempt.number)
-        if spilled is None:  # it has ended meanwhile
-            self._end_here(link.agent, key, _CANCELLED, "its task has ended")
-            return
-        self._reading[link.agent, key] = None
-        self._side.put(partial(self._read_beside, link, record, key, spilled))
-
-    def _read_beside(self, link: AgentLink, record: TaskRecord, key: Key, spilled: Spilled) -> None:
-        """Read a spilled input; on the side thread."""
-        payload: bytes | memoryview | None = None
-        why = ""
-        try:
-            view = spilled.read()
-            payload = view if len(view) > SMALL_PAYLOAD_BYTES else bytes(view)
-        except StoreError as error:
-            why = f"its spilled input cannot be read: {error}"
-        self._loop.call_soon_threadsafe(partial(self._send_read, link, record, key, payload, why))
-
-    def _send_read(
-        self,
-        link: AgentLink,
-        record: TaskRecord,
-        key: Key,
-        payload: bytes | memoryview | None,
-        why: str,
-    ) -> None:
-        if self._reading.pop((link.agent, key), 0) is not None or not link.is_open:
-            return
-        if payload is None:
-            self._end_here(link.agent, key, _FAILED, why)
-            return
-        sizes = (record.stored_bytes, record.raw_bytes)
-        link.add_attempt(AttemptRecord(*key, record.flags, record.function, *sizes, payload))
+    def _lose_input(self, agent: str, key: Key, why: str) -> None:
+        self._end_here(agent, key, _FAILED, why)
 
     # -- leaving agents
 
-    def _clear(self, clearing: _Clearing, message: Document, limit_s: float) -> None:
+    def _clear(
+        self, message: Document, request: int | None, limit_s: float, on_over: OnOver
+    ) -> None:
+        self._take_submitted()
+        self.feed(AllTasksCancelled())
         now = self._clock.now()
-        clearing.deadline = now + limit_s
-        lease_s = self._hello().lease_s
-        for agent, lost_at in list(self._lost_at.items()):
-            if now - lost_at > lease_s:
-                del self._lost_at[agent]
-            elif agent not in self.links:
-                clearing.missed.append(self._names.name(agent))
-        for agent, link in list(self.links.items()):
+        links = list(self.links.values())
+        for link in links:
             link.flush(now)
-            if link.is_open and link.send(message):
-                clearing.waiting[agent] = link
-            else:
-                clearing.missed.append(link.name)
-        self._clearings.append(clearing)
-        self._end_if_clear(clearing)
+        self._clearings.start(
+            message, request, links, self._lately_lost(now), now + limit_s, on_over
+        )
+
+    def _lately_lost(self, now: float) -> list[str]:
+        """Return the names of agents that we gave up, and that may not have given us up yet."""
+        lease_s = self._hello().lease_s
+        self._lost_at = {a: at for a, at in self._lost_at.items() if now - at <= lease_s}
+        return [self._names.name(agent) for agent in self._lost_at if agent not in self.links]
 
     def _take_ended(self, link: AgentLink, ended: Ended) -> None:
-        for clearing in list(self._clearings):
-            if clearing.request == ended.request and link.agent in clearing.waiting:
-                del clearing.waiting[link.agent]
-                self._end_if_clear(clearing)
+        self._clearings.take_ended(link, ended.request)
         if ended.request is not None:
             self.feed(AgentCleared(link.agent))
-
-    def _end_if_clear(self, clearing: _Clearing) -> None:
-        if not clearing.waiting:
-            self._end_clearing(clearing)
-
-    def _end_clearing(self, clearing: _Clearing) -> None:
-        if clearing in self._clearings:
-            self._clearings.remove(clearing)
-            missed = clearing.missed + [link.name for link in clearing.waiting.values()]
-            clearing.on_over(missed)

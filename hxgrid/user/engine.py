@@ -38,6 +38,7 @@ from hxgrid.user.core.events import SettingsChanged
 from hxgrid.user.core.explain import Explanation
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.task import TaskRecord
+from hxgrid.user.delivery import Delivery
 from hxgrid.user.diary import Diary, Look
 from hxgrid.user.driver import GOODBYE_LIMIT_S, Driver
 from hxgrid.user.failures import AgentNames, error_of
@@ -107,7 +108,7 @@ class Engine:
             intake=self.intake,
             offers=self.offers,
             data=self.data,
-            callbacks=self.callbacks,
+            delivery=Delivery(self.intake, self.callbacks),
             side=self.side,
             memory=self.memory,
             names=self.names,
