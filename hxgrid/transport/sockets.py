@@ -102,6 +102,8 @@ class SocketFactory:
         host = check_bind_host(host, self._security)
         raise_handle_limit(self._limits.max_connections + _SPARE_HANDLES)
         socket = self._new(zmq.ROUTER)
+        # An IPv4 address alone would else be listened on as ::ffff:a.b.c.d.
+        socket.ipv6 = int(host == "*" or ":" in host)
         socket.router_mandatory = 1  # sending to a peer that has gone is an error, not silence
         socket.backlog = min(self._limits.max_connections, 1024)
         if self._security.keys is not None:
