@@ -98,8 +98,10 @@ def run(agents: int, tasks: int, task_s: float) -> float:
         spent_s += time.perf_counter() - began
         finished: list[int] = []
         for action in actions:
-            if isinstance(action, SendAttempts):
+            if isinstance(action, SendAttempts) and task_s < 1.0:
                 inbox.append(action)
+            elif isinstance(action, SendAttempts):
+                inbox.extend(SendAttempts(action.agent, [each]) for each in action.attempts)
             elif isinstance(action, CompleteTasks):
                 finished += [task.id for task, _ in action.completions]
         if finished:
@@ -110,7 +112,7 @@ def run(agents: int, tasks: int, task_s: float) -> float:
     gc.collect()
     for start in range(0, tasks, SUBMITTED_AT_ONCE):
         tell(TasksSubmitted(records[start : start + SUBMITTED_AT_ONCE]))
-        if len(inbox) > agents:
+        while len(inbox) > 2 * agents:
             tell(ended(inbox.popleft(), task_s))
     while inbox:
         tell(ended(inbox.popleft(), task_s))

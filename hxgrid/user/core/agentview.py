@@ -45,6 +45,7 @@ class AgentView:
         "contact",
         "cooling_count",
         "cooling_until",
+        "counted_free",
         "doubtful",
         "entry",
         "estimates",
@@ -75,8 +76,7 @@ class AgentView:
         self.entry = entry
         self.in_roster = entry is not None
         self.contact = Contact.ABSENT
-        self.reason = ""
-        """Why there is no contact, for people."""
+        self.reason = ""  # why there is no contact, for people
         self.refused_for_good = False
         """It will not let us in before its roster entry changes."""
         self.connect_tries = 0
@@ -96,6 +96,7 @@ class AgentView:
         """Attempts in slots that do not answer."""
         self.pending_bytes = 0
         """Input sent since the agent told its free memory, less what has ended."""
+        self.counted_free = 0  # its part of the free slots of all
         self.window = 1
         """Attempts that it may hold."""
         self.speed = 1.0

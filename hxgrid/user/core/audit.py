@@ -62,6 +62,8 @@ def _check_agents(state: DispatchState) -> None:
     for ready in state.ready:
         assert ready.is_fit, f"{ready.name} is ready and unfit"
         assert ready.room > 0, f"{ready.name} is ready without room"
+    free = [max(each.free_slots, 0) for each in state.ready]
+    assert state.free_slots == sum(free), f"{state.free_slots} free slots counted, {sum(free)} are"
     assert state.fit_count == sum(agent.is_fit for agent in state.agents.values())
     assert set(state.copies) <= {each for agent in state.agents.values() for each in agent.held}
 

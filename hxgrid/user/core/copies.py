@@ -67,11 +67,10 @@ class Copies:
         victim = state.overfull.best()
         if victim is None or victim.backlog_s < max(MIN_RECALL_S, 2.0 * victim.round_trip_s):
             return
-        free = sum(max(each.free_slots, 0) for each in islice(state.ready, MAX_LOOKED_AT))
-        free -= state.recalling
+        unstarted = len(victim.held) - victim.slots
+        free = state.free_slots - state.recalling
         if free <= 0:
             return
-        unstarted = len(victim.held) - victim.slots
         wanted = max(1, unstarted * free // (free + victim.slots))
         chosen = self._recallable(victim, idle, unstarted)[:wanted]
         if not chosen:

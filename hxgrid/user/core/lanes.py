@@ -167,10 +167,14 @@ class Lanes:
 
     def has_movable(self) -> bool:
         """Say whether some task waits that has not been refused to all agents with room."""
+        if len(self._lanes) == 1:
+            return self._main.count > 0 and not self._main.stuck
         return any(lane.count and not lane.stuck for lane in self._lanes.values())
 
     def has_stuck(self) -> bool:
         """Say whether some task waits that no agent with room could take."""
+        if len(self._lanes) == 1:
+            return self._main.count > 0 and self._main.stuck
         return any(lane.count and lane.stuck for lane in self._lanes.values())
 
     def _lane_of(self, task: TaskRecord, avoids: frozenset[str]) -> Lane:

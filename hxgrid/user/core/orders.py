@@ -58,11 +58,17 @@ class Orders:
 
     def take(self) -> list[Action]:
         """Return all actions, those that free something before those that need it."""
-        actions: list[Action] = [*self.disconnects, *self.connects]
-        actions += [AcknowledgeResults(*item) for item in self.acknowledged.items()]
-        actions += [CancelAttempts(*item) for item in self.cancelled.items()]
-        actions += [RecallAttempts(*item) for item in self.recalled.items()]
-        actions += [SendAttempts(*item) for item in self.sends.items()]
+        actions: list[Action] = []
+        if self.disconnects or self.connects:
+            actions += [*self.disconnects, *self.connects]
+        if self.acknowledged:
+            actions += [AcknowledgeResults(*item) for item in self.acknowledged.items()]
+        if self.cancelled:
+            actions += [CancelAttempts(*item) for item in self.cancelled.items()]
+        if self.recalled:
+            actions += [RecallAttempts(*item) for item in self.recalled.items()]
+        if self.sends:
+            actions += [SendAttempts(*item) for item in self.sends.items()]
         if self.completions:
             actions.append(CompleteTasks(self.completions))
         if self.failed:

@@ -51,6 +51,7 @@ class DispatchState:
         "doubts_changed",
         "estimates",
         "fit_count",
+        "free_slots",
         "fresh",
         "jitter",
         "lanes",
@@ -79,6 +80,8 @@ class DispatchState:
         self.next_index = 0
         self.fit_count = 0
         """Agents that something may be sent to."""
+        self.free_slots = 0
+        """Of the agents in `ready`."""
         self.ready = Ranking()
         """Fit agents with room: idle ones first, then those with a free slot, then by load."""
         self.overfull = Ranking()
@@ -117,14 +120,19 @@ class DispatchState:
         held, slots, window = len(agent.held), agent.slots, agent.window
         room = window - held
         # Large windows are topped up by the quarter, so that messages carry many attempts.
+        free = 0
         if agent.is_fit and room > 0 and (held < slots or 4 * room >= window):
             if held < slots:
+                free = slots - held
                 tier = HAS_FREE_SLOT if held else IDLE
                 self.ready.put(agent, tier, agent.speed + 0.001 * held / slots)
             else:
                 self.ready.put(agent, SLOTS_FULL, agent.speed * held / slots)
         else:
             self.ready.drop(agent)
+        if free != agent.counted_free:
+            self.free_slots += free - agent.counted_free
+            agent.counted_free = free
         if held > slots and agent.can_give_back:
             self.overfull.put(agent, 0, -agent.backlog_s)
         else:
