@@ -58,6 +58,7 @@ SETTINGS = CoreSettings(
     max_sessions=256,
     max_waiting_attempts=100_000,
     max_results_waiting_bytes=1 << 34,
+    result_memory_bytes=1 << 28,
     memory_reserve_bytes=0,
     heartbeat_s=0.5,
     suspect_after_s=1.5,

@@ -74,9 +74,7 @@ def started_agent(slots: int = SLOTS, *settings: str) -> Iterator[tuple[str, int
             return process
 
         start("coordinator", "--port", str(port), "--name", f"benchmark-{port}")
-        agent = start(
-            "agent", "--coordinator", address, "--slots", str(slots), "--port", "0"
-        )
+        agent = start("agent", "--coordinator", address, "--slots", str(slots), "--port", "0")
         yield address, agent.pid
 
 

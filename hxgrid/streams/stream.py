@@ -4,7 +4,8 @@ A stream is in one of two states. As a *view* its bytes belong to somebody else 
 frame from the network, a mapped file) and are used without a copy. As *own* bytes it holds a
 `bytearray` that grows. A writable stream that was made from `bytes` starts as a view and copies
 them at the first change, so a result that is only read is never copied; a read-only stream stays a
-view for ever.
+view for ever. `bytes` written into an empty stream are kept as they are, too: most results are
+written in one piece.
 
 Positions follow the original's stream: any position may be sought, also beyond the end; reading
 there gives nothing and moves nothing; writing there fills the gap with zeroes.
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _LENGTH = struct.Struct("<I")
 _BYTE_ORDERS = ("@", "=", "<", ">", "!")
 _PEEK_BYTES = 8192
-_NOTHING = memoryview(b"")
 
 
 class Stream(io.BufferedIOBase):
@@ -43,17 +43,23 @@ class Stream(io.BufferedIOBase):
     leave it unchanged meanwhile. A stream belongs to one thread at a time.
     """
 
+    # What most streams never change stays in the class: each task makes two streams.
+    _readonly = False
+    _position = 0
+    # Own bytes; None while the content is the view.
+    _own: bytearray | None = None
+    # Size before compression; None if the bytes are not compressed.
+    _raw_size: int | None = None
+    _view: memoryview | bytes = b""
+    # The view is what was written into the empty stream.
+    _is_adopted = False
+
     def __init__(self, data: ReadableBuffer = b"", *, readonly: bool = False) -> None:
-        self._readonly = readonly
-        self._position = 0
-        # Own bytes; None while the content is the view.
-        self._own: bytearray | None = None
-        # Size before compression; None if the bytes are not compressed.
-        self._raw_size: int | None = None
-        self._view: memoryview = _NOTHING
+        if readonly:
+            self._readonly = True
         if type(data) is bytes:
             if data:
-                self._view = memoryview(data)
+                self._view = data
         elif readonly or isinstance(data, bytes):
             self._view = flat_view(data)
         else:
@@ -133,7 +139,8 @@ class Stream(io.BufferedIOBase):
         """Return up to `size` bytes, or all to the end; b"" at or beyond the end."""
         if self._position == 0 and (size is None or size < 0):
             data = self.getvalue()
-            self._position = len(data)
+            if data:
+                self._position = len(data)
             return data
         piece = self._piece(size)
         self._position += len(piece)
@@ -170,10 +177,13 @@ class Stream(io.BufferedIOBase):
             self._check_open()
         if self._own is not None:
             return bytes(self._own)
-        whole = self._view.obj
-        if isinstance(whole, bytes) and len(whole) == len(self._view):
+        view = self._view
+        if type(view) is bytes:
+            return view
+        whole = view.obj if isinstance(view, memoryview) else None
+        if isinstance(whole, bytes) and len(whole) == len(view):
             return whole
-        return bytes(self._view)
+        return bytes(view)
 
     def getbuffer(self) -> memoryview:
         """Return a read-only view of all bytes, without a copy.
@@ -181,6 +191,18 @@ class Stream(io.BufferedIOBase):
         It stays valid when the stream is closed. While it lives, writes inside the stream show
         through it, and changes of length raise `StreamInUse`.
         """
+        if self._is_adopted:
+            self._own = self._writable_bytes()
+        return self._all()
+
+    def content(self) -> bytes | memoryview:
+        """Return all bytes as they are kept: the `bytes` if there are any, else a read-only view.
+
+        For whoever is the last to use the stream.
+        """
+        view = self._view
+        if self._own is None and type(view) is bytes and not self.closed:
+            return view
         return self._all()
 
     def read_struct(self, format: str) -> tuple[Any, ...]:  # noqa: A002 - the public name
@@ -219,7 +241,11 @@ class Stream(io.BufferedIOBase):
         A gap between the end and the position is filled with zeroes. Writing nothing does nothing.
         """
         # Own bytes are writable; whatever is not, has none.
-        own = self._writable_bytes() if self._own is None else self._own
+        own = self._own
+        if own is None:
+            if type(data) is bytes and not self._view and not self._position:
+                return self._adopt(data)
+            own = self._writable_bytes()
         if type(data) is bytes and len(own) == self._position:
             # What nearly every call does, without views and detours.
             return self._append(own, data)
@@ -275,15 +301,17 @@ class Stream(io.BufferedIOBase):
         allowed on a read-only stream too.
         """
         self._check_open()
-        self._view = memoryview(data)
+        self._view = data
         self._own = None
+        self._is_adopted = False
         self._raw_size = raw_size
         self._position = 0
 
     def close(self) -> None:
         """Let go of the bytes; views that others hold stay valid. Closing twice is harmless."""
         self._own = None
-        self._view = memoryview(b"")
+        self._view = b""
+        self._is_adopted = False
         super().close()
 
     def __repr__(self) -> str:
@@ -297,6 +325,17 @@ class Stream(io.BufferedIOBase):
         """Do nothing: the base class would call `close()`, which frees what is freed anyway."""
 
     # -- inside
+
+    def _adopt(self, data: bytes) -> int:
+        """Keep what is written into the empty stream, without a copy."""
+        if self._readonly or self._raw_size is not None or self.closed:
+            self._check_writable()
+        size = len(data)
+        if size:
+            self._view = data
+            self._is_adopted = True
+            self._position = size
+        return size
 
     def _append(self, own: bytearray, data: bytes) -> int:
         try:
@@ -313,7 +352,8 @@ class Stream(io.BufferedIOBase):
 
     def _all(self) -> memoryview:
         self._check_open()
-        return self._view.toreadonly() if self._own is None else memoryview(self._own).toreadonly()
+        content = self._view if self._own is None else self._own
+        return memoryview(content).toreadonly()
 
     def _piece(self, size: int | None) -> memoryview:
         start = self._position
@@ -330,7 +370,7 @@ class Stream(io.BufferedIOBase):
             )
         return self.read(size)
 
-    def _writable_bytes(self) -> bytearray:
+    def _check_writable(self) -> None:
         self._check_open()
         if self._readonly:
             raise StreamReadOnly("the stream is read-only", advice="Write to a Stream of your own.")
@@ -338,9 +378,13 @@ class Stream(io.BufferedIOBase):
             raise StreamReadOnly(
                 "the stream is compressed", advice="Write before it is compressed."
             )
+
+    def _writable_bytes(self) -> bytearray:
+        self._check_writable()
         if self._own is None:
             self._own = bytearray(self._view)
-            self._view = _NOTHING
+            self._view = b""
+            self._is_adopted = False
         return self._own
 
 

@@ -107,7 +107,7 @@ def stream_runner(
         if answer is None or answer:
             if out_stream.is_compressed:
                 return _expanded(out_stream)
-            return out_stream.getbuffer()
+            return out_stream.content()
         name = getattr(function, "__name__", "the function")
         raise ReturnedFalseError(f"{name} returned {answer!r}")
 

@@ -70,7 +70,7 @@ _BEAT_S = 0.4
 _SHORT_S = 0.0003
 """The result before an attempt of this length is held back: it will not wait for long."""
 _HOLD_S = 0.001
-_HOLD_COUNT = 64
+_HOLD_COUNT = 128
 _HOLD_BYTES = 256 * 1024
 _MARK_AFTER_S = 0.00005
 """After an attempt of this length it does not matter that marking the output costs a quarter of a

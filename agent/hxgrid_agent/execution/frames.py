@@ -165,21 +165,31 @@ def read_results(body: bytes, max_payload_bytes: int, last_outcome: int) -> list
     if end > len(body):
         raise FrameError(f"{count} results do not fit {len(body)} bytes")
     results: list[Result] = []
+    add = results.append
     for record in _RESULT.iter_unpack(body[_COUNT.size : end]):
         serial, outcome, flags, stored, raw, started, ended = record
         start = end
-        if flags & IN_FILE == 0:
-            end += stored
-            if stored > max_payload_bytes:
-                raise FrameError(f"a result of {stored} bytes must lie in a file")
-        if flags & COMPRESSED == 0 and stored != raw:
-            raise FrameError(f"a plain result of {stored} bytes claims {raw}")
-        if outcome > last_outcome or flags & ~(IN_FILE | COMPRESSED):
-            raise FrameError(f"a result has outcome {outcome} and flags {flags:#x}")
-        results.append((serial, outcome, flags, stored, raw, started, ended, body[start:end]))
+        end += stored
+        if flags or outcome > last_outcome or stored != raw or stored > max_payload_bytes:
+            _check_result(outcome, flags, stored, raw, max_payload_bytes, last_outcome)
+            if flags & IN_FILE:
+                end = start
+        add((serial, outcome, flags, stored, raw, started, ended, body[start:end]))
     if end != len(body):
         raise FrameError(f"results name {end} bytes, the frame has {len(body)}")
     return results
+
+
+def _check_result(
+    outcome: int, flags: int, stored: int, raw: int, max_payload_bytes: int, last_outcome: int
+) -> None:
+    """Refuse a result that contradicts itself or the limits."""
+    if flags & IN_FILE == 0 and stored > max_payload_bytes:
+        raise FrameError(f"a result of {stored} bytes must lie in a file")
+    if flags & COMPRESSED == 0 and stored != raw:
+        raise FrameError(f"a plain result of {stored} bytes claims {raw}")
+    if outcome > last_outcome or flags & ~(IN_FILE | COMPRESSED):
+        raise FrameError(f"a result has outcome {outcome} and flags {flags:#x}")
 
 
 class FrameReader:
@@ -224,5 +234,5 @@ class FrameReader:
 
 
 def _batch(kind: int, records: list[bytes], payloads: list[Buffer]) -> bytes:
-    size = _COUNT.size + sum(map(len, records)) + sum(map(len, payloads))
-    return b"".join([_HEAD.pack(size, kind), _COUNT.pack(len(records)), *records, *payloads])
+    body = b"".join([_COUNT.pack(len(records)), *records, *payloads])
+    return pack_frame(kind, body)

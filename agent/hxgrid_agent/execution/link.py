@@ -37,6 +37,8 @@ class Link:
         self._channel = channel
         self._on_frame = on_frame  # for kinds that are not dealt with here
         self._reader = FrameReader()
+        # Memory for what is received: a new piece each time would be mapped and unmapped.
+        self._space = memoryview(bytearray(_RECEIVE_BYTES))
         self.queue: OrderedDict[int, frames.Run] = OrderedDict()
         """Attempts that have not begun, by serial. Taking one out is what claims it, so that of
         running it and giving it back only one can happen."""
@@ -108,12 +110,12 @@ class Link:
     def receive(self) -> None:
         """Wait for what comes next and deal with it; only for whoever has the turn."""
         try:
-            data = self._channel.recv(_RECEIVE_BYTES)
+            size = self._channel.recv_into(self._space)
         except OSError as error:
             raise AgentGone from error
-        if not data:
+        if not size:
             raise AgentGone
-        for kind, body in self._reader.feed(data):
+        for kind, body in self._reader.feed(bytes(self._space[:size])):
             if kind == frames.RUN:
                 for run in frames.read_run(body):
                     self.queue[run[0]] = run

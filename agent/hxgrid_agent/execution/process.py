@@ -72,12 +72,13 @@ class TaskProcess:
         self._paths: tuple[Path, ...] = ()
         self._is_started = False
         self._reader = FrameReader(frames.MAX_BODY_BYTES)
+        # Memory for what is received: a new piece each time would be mapped and unmapped.
+        self._space = memoryview(bytearray(_RECEIVE_BYTES))
         self._unsent: deque[memoryview] = deque()
         self._rings_when_sent = False
         self._next_serial = 1
-        # Attempts that it holds, both ways, in the order in which it runs them.
+        # Attempts that it holds by serial, in the order in which it runs them.
         self._keys: dict[int, Key] = {}
-        self._serials: dict[Key, int] = {}
         self._exchange_folder = ""
         self._last_beats = 0
         self._last_beat_at = 0.0
@@ -211,24 +212,23 @@ class TaskProcess:
         if self._is_dead:
             return
         runs: list[frames.Run] = []
-        keys, serials, page_flags = self._keys, self._serials, self._page.flags
+        keys, page_flags = self._keys, self._page.flags
         for serial, (record, path) in zip(self._new_serials(len(attempts)), attempts, strict=True):
             task, attempt, flags, function, _, raw_bytes, payload = record
-            key = (task, attempt)
-            keys[serial] = key
-            serials[key] = serial
+            keys[serial] = (task, attempt)
             page_flags[FLAGS_AT + serial % RING] = 0
-            # Of the flags of the wire only this one means something there.
-            flags &= frames.COMPRESSED
-            if path:
-                flags |= IN_FILE
-                payload = os.fsencode(path)
+            if flags or path:
+                # Of the flags of the wire only this one means something there.
+                flags &= frames.COMPRESSED
+                if path:
+                    flags |= IN_FILE
+                    payload = os.fsencode(path)
             runs.append((serial, function, flags, raw_bytes, payload))
         self._send(frames.pack_run(runs))
 
     def take_back(self, keys: Iterable[Key]) -> None:
         """Ask for those of these that it has not begun; `Returned` follows if there are any."""
-        serials = [self._serials[key] for key in keys if key in self._serials]
+        serials = self._serials_of(keys)
         if serials:
             self._send(frames.pack_serials(frames.TAKE_BACK, serials))
             self._rings_when_sent = True
@@ -236,10 +236,8 @@ class TaskProcess:
 
     def cancel(self, keys: Iterable[Key]) -> None:
         """Tell these to stop. They end as CANCELLED, or as what they were just before."""
-        for key in keys:
-            serial = self._serials.get(key)
-            if serial is not None:
-                self._page.cancel(serial)
+        for serial in self._serials_of(keys):
+            self._page.cancel(serial)
 
     def suspend(self) -> None:
         """Freeze it and everything that it has started."""
@@ -327,15 +325,15 @@ class TaskProcess:
         if self._is_dead or self._is_cut:
             return []
         try:
-            data = self._channel.recv(_RECEIVE_BYTES)
+            size = self._channel.recv_into(self._space)
         except BlockingIOError:
             return []
         except OSError:
-            data = b""
-        if not data:
+            size = 0
+        if not size:
             return self._on_cut()
         try:
-            return self._events(data)
+            return self._events(bytes(self._space[:size]))
         except FrameError as error:
             self.kill(f"the task process broke the rules: {error}")
             return self._on_cut()
@@ -381,13 +379,14 @@ class TaskProcess:
     def _ended(self, body: bytes) -> Ended:
         records: list[ResultRecord] = []
         files: dict[Key, str] = {}
-        keys, serials, slot, make = self._keys, self._serials, self.slot, ResultRecord._make
+        keys, slot = self._keys, self.slot
+        # Twice as fast as calling the class.
+        new, kind = tuple.__new__, ResultRecord
         for result in frames.read_results(body, SMALL_PAYLOAD_BYTES, _LAST_OUTCOME):
             serial, outcome, flags, stored, raw, started_at, ended_at, payload = result
             key = keys.pop(serial, None)
             if key is None:
                 raise FrameError(f"a result of attempt {serial}, which it does not hold")
-            del serials[key]
             if flags & IN_FILE:
                 files[key] = self._output_file(serial, stored)
                 flags = flags & ~IN_FILE | _CHUNKED
@@ -395,7 +394,7 @@ class TaskProcess:
             fields = (
                 task, attempt, outcome, flags, slot, stored, raw, started_at, ended_at, payload
             )  # fmt: skip
-            records.append(make(fields))
+            records.append(new(kind, fields))
         return Ended(records, files)
 
     def _output_file(self, serial: int, stored_bytes: int) -> str:
@@ -415,7 +414,6 @@ class TaskProcess:
             key = self._keys.pop(serial, None)
             if key is None:
                 raise FrameError(f"attempt {serial} was given back, which it does not hold")
-            del self._serials[key]
             keys.append(key)
         return keys
 
@@ -433,6 +431,11 @@ class TaskProcess:
             # If it cannot be rung, a ring that it has not heard yet is pending, or it is dying.
             with contextlib.suppress(OSError):
                 self._bell.send(b"!")
+
+    def _serials_of(self, keys: Iterable[Key]) -> list[int]:
+        """Return the serials of those of these that it holds; rare, so no table is kept for it."""
+        held = {key: serial for serial, key in self._keys.items()}
+        return [held[key] for key in keys if key in held]
 
     def _new_serials(self, count: int) -> Sequence[int]:
         """Return serials whose flags in the page nobody uses; rising, mostly one by one."""
@@ -464,7 +467,6 @@ class TaskProcess:
         )
         lost = tuple(self._keys.values())
         self._keys.clear()
-        self._serials.clear()
         self._release()
         return Died(reason, running, lost)
 

@@ -412,3 +412,32 @@ class StreamAgainstModel(RuleBasedStateMachine):
 
 StreamAgainstModel.TestCase.settings = settings(max_examples=60, deadline=None)
 test_any_sequence_of_operations_agrees_with_the_model = StreamAgainstModel.TestCase
+
+
+def test_bytes_written_into_an_empty_stream_are_kept_as_they_are() -> None:
+    data = b"x" * 1000
+    stream = Stream()
+    assert stream.write(data) == 1000
+    assert stream.content() is data
+    assert (stream.getvalue(), stream.tell()) == (data, 1000)
+    stream.write(b"y")
+    assert stream.getvalue() == data + b"y"
+    assert data == b"x" * 1000
+
+
+def test_content_of_a_stream_that_was_written_in_pieces_is_a_readonly_view() -> None:
+    stream = Stream()
+    stream.write(b"abc")
+    stream.write(b"def")
+    content = stream.content()
+    assert isinstance(content, memoryview)
+    assert (content.readonly, bytes(content)) == (True, b"abcdef")
+
+
+def test_what_is_written_into_a_closed_stream_is_refused() -> None:
+    stream = Stream()
+    stream.close()
+    with pytest.raises(StreamClosed):
+        stream.write(b"abc")
+    with pytest.raises(StreamClosed):
+        stream.content()
