@@ -19,6 +19,7 @@ from typing import Any, Self
 
 import click
 
+from hxgrid.cli.output import error_width, folded
 from hxgrid.errors import HxGridError
 
 INTERRUPTED = 130
@@ -53,9 +54,9 @@ def explain(error: Exception) -> int:
 
 
 def _complain(headline: str, advice: str) -> None:
-    click.echo(f"hxgrid: {headline}", err=True)
+    click.echo(folded(f"hxgrid: {headline}", error_width()), err=True)
     if advice:
-        click.echo(f"  {advice}", err=True)
+        click.echo(folded(f"  {advice}", error_width()), err=True)
 
 
 def _is_debugging() -> bool:

@@ -72,9 +72,17 @@ class Common:
         import hxgrid
 
         settings = self.load().settings
-        return hxgrid.connect(
-            "local" if self.is_local else None, settings=settings, timeout=timeout_s
-        )
+        try:
+            return hxgrid.connect(
+                "local" if self.is_local else None, settings=settings, timeout=timeout_s
+            )
+        except hxgrid.SeveralGridsFound:
+            raise
+        except hxgrid.NoGridFound as error:
+            from hxgrid.cli.asking import security_of, ways_on
+
+            error.advice = f"--local needs no grid; {ways_on(security_of(settings))}"
+            raise
 
     def say(self, text: str = "") -> None:
         """Write a line of progress or advice, unless --quiet was given."""

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -48,7 +49,7 @@ def _nowhere() -> io.TextIOWrapper:
 
 def say(text: str = "") -> None:
     """Write a line of progress or advice, on standard error."""
-    click.echo(text, err=True)
+    click.echo(folded(text, error_width()), err=True)
 
 
 def show(text: str = "") -> None:
@@ -69,6 +70,28 @@ def is_terminal() -> bool:
 def width() -> int:
     """Return the columns of standard output; a pipe has as many as it takes."""
     return shutil.get_terminal_size().columns if is_terminal() else _UNLIMITED
+
+
+def error_width() -> int:
+    """Return the columns of standard error."""
+    return shutil.get_terminal_size().columns if sys.stderr.isatty() else _UNLIMITED
+
+
+def folded(text: str, width: int, indent: str = "  ") -> str:
+    """Fold each line of a text at `width`; what is folded goes on under `indent`."""
+    lines = text.splitlines() or [""]
+    return "\n".join(
+        textwrap.fill(
+            line,
+            max(width, 20),
+            subsequent_indent=indent,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        if line
+        else ""
+        for line in lines
+    )
 
 
 class Column(NamedTuple):

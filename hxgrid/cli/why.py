@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import textwrap
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from hxgrid.cli.options import Common, common_options, json_option
-from hxgrid.cli.output import count_of, duration, is_terminal, show, show_json
+from hxgrid.cli.output import count_of, duration, folded, show, show_json, width
 from hxgrid.errors import HxGridError, NoGridFound
 
 if TYPE_CHECKING:
@@ -172,10 +170,9 @@ def _print(replies: list[Reply], *, as_json: bool) -> None:
         return
     if not replies:
         show("Nothing is known: no session has run, and the grid has no agents.")
-    columns = shutil.get_terminal_size().columns if is_terminal() else 10_000
     hidden = len(replies) - len(_shortened(replies))
     for reply in _shortened(replies):
-        show(textwrap.fill(reply.text, columns, subsequent_indent="  "))
+        show(folded(reply.text, width()))
     if hidden:
         show(f"... and {hidden:,} more; --json tells all.")
 

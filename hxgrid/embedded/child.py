@@ -69,8 +69,9 @@ class AgentChild:
     def _last_words(self) -> str:
         # It has closed its end of the line, so it is about to end.
         status = self._process.wait(time.monotonic() + 1.0)
-        lines = [line for line in self.log_tail().splitlines() if line.strip()]
-        said = lines[-1].strip() if lines else "it said nothing"
+        # Advice stands on indented lines below; the reason is above them.
+        lines = [line for line in self.log_tail().splitlines() if line and not line[0].isspace()]
+        said = lines[-1].removeprefix("hxgrid: ") if lines else "it said nothing"
         return f"it ended with exit status {status}: {said}"
 
     def _error(self, why: str, advice: str = "") -> HxGridError:
