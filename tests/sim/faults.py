@@ -20,7 +20,7 @@ class Kind(enum.Enum):
     STOP_SLOT = "stop one slot"
     OWNER = "the owner returns"
     CANCEL = "cancel a task"
-    LEAVE_ROSTER = "the coordinator forgets the agent"
+    COORDINATOR = "start the coordinator anew"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from hxgrid_agent.core import actions as act
 from hxgrid_agent.core import events as ev
 from hxgrid_agent.core.attempt import Attempt, Phase
 from hxgrid_agent.core.core import AgentCore
-from hxgrid_agent.core.settings import CoreSettings
 from tests.sim.agenda import Agenda
 from tests.sim.messages import (
     Acknowledge,
@@ -27,6 +26,7 @@ from tests.sim.messages import (
 )
 from tests.sim.modelagent import CAPABILITIES
 from tests.sim.slots import result_of
+from tests.unit.agent.core.rig import settings
 
 START_S = 0.05
 LATENCY_S = 0.0002
@@ -68,7 +68,15 @@ class RealAgent:
         is_black_hole: bool = False,
     ) -> None:
         self.boot_id = boot_id
-        self.core = AgentCore(_settings(boot_id, slots))
+        self.core = AgentCore(
+            settings(
+                boot_id=boot_id,
+                slots=slots,
+                spare_processes=slots,
+                max_waiting_attempts=10_000,
+                capabilities=CAPABILITIES,
+            )
+        )
         self.is_alive = True
         self.is_stopped = False
         self._agenda = agenda
@@ -299,26 +307,3 @@ class RealAgent:
         result = result_of(record, outcome, slot, process.started_at, self._agenda.now)
         self._post(ev.AttemptsEnded(process.number, [result], {}))
         self._start_next(process)
-
-
-def _settings(boot_id: str, slots: int) -> CoreSettings:
-    return CoreSettings(
-        boot_id=boot_id,
-        name=boot_id[-4:],
-        capabilities=CAPABILITIES,
-        token="",
-        slots=slots,
-        spare_processes=slots,
-        max_parked_processes=4,
-        share_quantum_s=1.0,
-        max_sessions=8,
-        max_waiting_attempts=10_000,
-        max_results_waiting_bytes=1 << 26,
-        memory_reserve_bytes=1 << 20,
-        heartbeat_s=0.5,
-        suspect_after_s=1.5,
-        lost_after_s=10.0,
-        status_s=1.0,
-        busy_after_s=10.0,
-        suspend_s=25.0,
-    )

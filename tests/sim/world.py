@@ -6,14 +6,14 @@ import random
 from dataclasses import dataclass, field
 from functools import partial
 
-from hxgrid.user.core.events import RosterChanged, TasksCancelled, TasksSubmitted
+from hxgrid.user.core.events import TasksCancelled, TasksSubmitted
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.task import TaskRecord, TaskState
-from hxgrid.wire.messages import NetworkAddress, RosterEntry
 from tests.sim.agenda import Agenda
+from tests.sim.coordinator import SimCoordinator
 from tests.sim.faults import Fault, Host, Kind, Schedule
 from tests.sim.messages import Message
-from tests.sim.modelagent import CAPABILITIES, ModelAgent
+from tests.sim.modelagent import ModelAgent
 from tests.sim.network import Connection, Network
 from tests.sim.realagent import RealAgent
 from tests.sim.user import SimUser
@@ -31,7 +31,7 @@ SETTINGS = DispatchSettings(
     suspect_after_s=1.5,
     lost_after_s=10.0,
 )
-REGISTRY_LEASE_S = 10.0
+STATUS_S = 1.0
 LONGEST_RUN_S = 600.0
 MAX_ATTEMPTS_SEEN = 60
 """Attempts of one task that no schedule needs: 12 faults, 5 agents, 3 failures."""
@@ -50,7 +50,8 @@ class Seat:
     host: Host
     agent: SimAgent | None = None
     boots: int = 0
-    in_roster: set[str] = field(default_factory=set)
+    boot_ids: set[str] = field(default_factory=set)
+    """Of all agents that have ever listened there."""
     afflictions: int = 0
     """Faults in force that make it unfit, as far as the stall rule is concerned."""
 
@@ -67,6 +68,7 @@ class World:
         self.programs: dict[str, SimAgent] = {}
         self.user = SimUser(self.agenda, self.network, self._find, SETTINGS, schedule.seed)
         self.user.after_event = self._check_step
+        self.coordinator = SimCoordinator(self.agenda, self.user.tell)
         self.tasks: dict[int, TaskRecord] = {}
         self._unserved_since: dict[int, float] = {}
         self._free_since: dict[str, float] = {}
@@ -110,7 +112,7 @@ class World:
     def _find(self, boot_id: str) -> SimAgent | None:
         """Return the program that answers at the addresses of an agent, if there is one."""
         for seat in self.seats:
-            if boot_id in seat.in_roster or (seat.agent and seat.agent.boot_id == boot_id):
+            if boot_id in seat.boot_ids:
                 agent = seat.agent
                 return agent if agent is not None and agent.is_alive else None
         return None
@@ -127,9 +129,8 @@ class World:
             is_black_hole=seat.host.is_black_hole,
         )
         self.programs[boot_id] = seat.agent
-        self.agenda.after(
-            self.network.random.uniform(0.01, 3.0), partial(self._list, seat, boot_id)
-        )
+        seat.boot_ids.add(boot_id)
+        self._report(seat, seat.agent)
 
     def _send_to_user(self, boot_id: str, peer: bytes, message: Message) -> None:
         # A restarted agent answers on the connection that was meant for the one before it.
@@ -137,20 +138,15 @@ class World:
             if link.connection.peer == peer:
                 link.connection.send(message, to_far=False, peer=peer)
 
-    def _list(self, seat: Seat, boot_id: str) -> None:
-        seat.in_roster.add(boot_id)
-        entry = RosterEntry(
-            agent=boot_id,
-            name=f"pc{self.seats.index(seat)}-{seat.boots}",
-            addresses=(NetworkAddress(host="10.0.0.1", port=4102),),
-            slots=seat.host.slots,
-            capabilities=CAPABILITIES,
-        )
-        self.user.tell(RosterChanged([entry], [], False))
-
-    def _unlist(self, seat: Seat, boot_id: str) -> None:
-        seat.in_roster.discard(boot_id)
-        self.user.tell(RosterChanged([], [boot_id], False))
+    def _report(self, seat: Seat, agent: SimAgent) -> None:
+        """Let an agent tell the coordinator each second that it is there."""
+        if not agent.is_alive:
+            return
+        self.agenda.after(STATUS_S, partial(self._report, seat, agent))
+        if not agent.is_stopped:
+            place = self.seats.index(seat)
+            name = f"pc{place}-{seat.boots}"
+            self.coordinator.report(agent.boot_id, place, name, seat.host.slots)
 
     # ------------------------------------------------------------------ faults
 
@@ -169,15 +165,15 @@ class World:
         link = self.user.links.get(agent.boot_id)
         match fault.kind:
             case Kind.KILL | Kind.RESTART:
-                self._kill(seat, agent)
+                agent.kill()
             case Kind.FREEZE:
                 agent.freeze(True)
             case Kind.OWNER:
                 agent.suspend(True)
             case Kind.STOP_SLOT:
                 agent.stop_slot(fault.slot % seat.host.slots, True)
-            case Kind.LEAVE_ROSTER:
-                self._unlist(seat, agent.boot_id)
+            case Kind.COORDINATOR:
+                self.coordinator.restart()
             case _ if link is not None:
                 self._disturb(fault, link.connection)
             case _:
@@ -195,10 +191,6 @@ class World:
                 connection.extra_delay_s = fault.for_s / 10
             case _:
                 connection.doubles = 0.5
-
-    def _kill(self, seat: Seat, agent: SimAgent) -> None:
-        agent.kill()
-        self.agenda.after(REGISTRY_LEASE_S, partial(self._unlist, seat, agent.boot_id))
 
     def _end(
         self, fault: Fault, seat: Seat, agent: SimAgent, connection: Connection | None
@@ -221,8 +213,6 @@ class World:
                 agent.suspend(False)
             case Kind.STOP_SLOT:
                 agent.stop_slot(fault.slot % seat.host.slots, False)
-            case Kind.LEAVE_ROSTER if agent.is_alive:
-                self._list(seat, agent.boot_id)
             case _:
                 pass
 
