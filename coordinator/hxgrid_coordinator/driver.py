@@ -12,6 +12,7 @@ from hxgrid.ids import new_boot_id
 from hxgrid.logs import get_logger
 from hxgrid.transport.addresses import own_addresses
 from hxgrid.transport.beacon import Answer, BeaconClient, BeaconServer, Question
+from hxgrid.transport.connections import ConnectionCap
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.security import Security, ZapHandler
 from hxgrid.transport.sockets import (
@@ -73,6 +74,7 @@ class CoordinatorDriver:
         self._context: zmq.Context[Socket] | None = None
         self._socket: Socket | None = None
         self._zap: ZapHandler | None = None
+        self._cap: ConnectionCap | None = None
         self._beacon = BeaconServer(self.loop, clock, self._answer_question)
         self._namesakes = BeaconClient(
             self.loop, "coordinator", settings.beacon_port, self._hear_coordinator
@@ -87,10 +89,8 @@ class CoordinatorDriver:
         """Take the ports; AddressInUse or ConfigError say what stands in the way."""
         settings = self._settings
         self._context = zmq.Context()
-        self._context.set(zmq.MAX_SOCKETS, 64)
-        if self._security.keys is not None:
-            self._zap = ZapHandler(self._context, self.loop, self._security)
-            self._zap.open()
+        self._zap = ZapHandler(self._context, self.loop, self._security)
+        self._zap.open()
         limits = SocketLimits(
             max_frame_bytes=settings.max_message_bytes,
             max_connections=settings.max_connections,
@@ -99,6 +99,9 @@ class CoordinatorDriver:
         )
         factory = SocketFactory(self._context, self._security, limits)
         self._socket, self.port = factory.router(settings.bind, settings.port)
+        self._cap = ConnectionCap(self.loop, self._socket, settings.max_connections)
+        self._cap.open()
+        self._zap.cap = self._cap
         self.loop.register(self._socket, self._on_readable)
         self._beacon.open(settings.beacon_port, is_loopback_only=self._is_on_loopback)
         self._log.info(
@@ -118,6 +121,9 @@ class CoordinatorDriver:
         """Give the ports back. Twice is harmless."""
         self._beacon.close()
         self._namesakes.close()
+        if self._cap is not None:
+            self._cap.close()
+            self._cap = None
         if self._socket is not None:
             self.loop.unregister(self._socket)
             self._socket.close()

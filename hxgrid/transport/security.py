@@ -32,6 +32,7 @@ from hxgrid.logs import get_logger
 from hxgrid.transport.system import is_private_file, write_private_file
 
 if TYPE_CHECKING:
+    from hxgrid.transport.connections import ConnectionCap
     from hxgrid.transport.loop import Loop
 
 ZAP_ENDPOINT = "inproc://zeromq.zap.01"
@@ -178,6 +179,9 @@ class ZapHandler:
     ) -> None:
         self.accepted_count = 0
         self.refused_count = 0
+        self.turned_away_count = 0
+        self.cap: ConnectionCap | None = None
+        """If set, newcomers beyond it are turned away; they may come again."""
         self._context = context
         self._loop = loop
         self._security = security
@@ -208,22 +212,33 @@ class ZapHandler:
             self._socket.send_multipart(self._answer(request))
 
     def _answer(self, request: list[bytes]) -> list[bytes]:
-        user = self._judge(request)
-        self.accepted_count += user is not None
-        self.refused_count += user is None
         head = [*request[:2], b"1.0", request[3] if len(request) > 3 else b""]
+        user = self._judge(request)
         if user is None:
+            self.refused_count += 1
             address = request[5] if len(request) > 5 else b""
             self._log.warning("connection refused", address=address.decode("ascii", "replace"))
             # 400 is final: libzmq's client does not try again, which is right for a wrong key.
             return [*head, b"400", b"not allowed", b"", b""]
+        if self._is_full():
+            self.turned_away_count += 1
+            return [*head, b"300", b"too many connections", b"", b""]
+        self.accepted_count += 1
         return [*head, b"200", b"OK", user.encode(), b""]
+
+    def _is_full(self) -> bool:
+        if self.cap is None:
+            return False
+        self.cap.refresh()
+        return self.cap.is_exceeded
 
     def _judge(self, request: list[bytes]) -> str | None:
         """Return the name under which the peer is let in, or None."""
-        if len(request) < _ZAP_FRAMES + 1 or request[2] != b"1.0" or request[4] != ZAP_DOMAIN:
+        if len(request) <= _ZAP_FRAMES or request[2] != b"1.0" or request[4] != ZAP_DOMAIN:
             return None
-        mechanism, credentials = request[7], request[8:]
+        mechanism, credentials = request[_ZAP_FRAMES], request[_ZAP_FRAMES + 1 :]
+        if self._security.keys is None:
+            return "" if mechanism == b"NULL" else None
         if mechanism != b"CURVE" or len(credentials) != 1 or len(credentials[0]) != 32:
             return None
         key = z85.encode(credentials[0]).decode()

@@ -39,8 +39,8 @@ _CHUNK = int(Batch.CHUNK)
 # Plain numbers: joining two flags of an enum takes longer than sending a small frame.
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
-_SPARE_HANDLES = 256
-"""Handles beside the connections: files, pipes of task processes, libzmq's own."""
+_SPARE_HANDLES = 1024
+"""Handles beside the connections: those in their handshake, files, pipes, libzmq's own."""
 
 
 class SocketLimits(NamedTuple):
@@ -105,13 +105,13 @@ class SocketFactory:
         # An IPv4 address alone would else be listened on as ::ffff:a.b.c.d.
         socket.ipv6 = int(host == "*" or ":" in host)
         socket.router_mandatory = 1  # sending to a peer that has gone is an error, not silence
+        socket.zap_domain = ZAP_DOMAIN  # without keys too: the handler caps the connections
         socket.backlog = min(self._limits.max_connections, 1024)
         if self._security.keys is not None:
             socket.curve_server = 1
             socket.curve_secretkey = self._security.keys.secret.encode()
             socket.curve_publickey = self._security.keys.public.encode()
-            # Without the second, everybody is let in when no ZAP handler is there.
-            socket.zap_domain = ZAP_DOMAIN
+            # Without it, everybody is let in when no ZAP handler is there.
             socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         try:
             return socket, self._bind(socket, host, port or 0, or_any_port)

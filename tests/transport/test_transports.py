@@ -16,6 +16,7 @@ import zmq
 
 from hxgrid.clock import MonotonicClock
 from hxgrid.errors import AddressInUse, ConfigError
+from hxgrid.transport.connections import ConnectionCap
 from hxgrid.transport.flow import Inbox, Outbox
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.security import AllowList, Security, ZapHandler, make_keypair
@@ -338,6 +339,34 @@ def test_connections_that_say_nothing_are_hung_up_on(bench: Bench) -> None:
         connection.close()
     bench.send(bench.client(), b"x")
     bench.wait_for(1)
+
+
+def test_connections_beyond_the_cap_are_turned_away_until_there_is_room(bench: Bench) -> None:
+    cap = ConnectionCap(bench.loop, bench.router, max_connections=3)
+    cap.open()
+    bench.zap.cap = cap
+    first = [bench.client() for _ in range(3)]
+    for dealer in first:
+        bench.send(dealer, b"x")
+    fourth = bench.client()
+    wait_until(lambda: bench.turn() and bench.zap.turned_away_count, LIMIT_S, "a turning away")
+    assert not send_message(fourth, [b"y"])
+    first[0].close(0)
+    bench.send(fourth, b"y")
+    assert bench.wait_for(4)[-1].header == b"y"
+    cap.close()
+    cap.close()
+
+
+def test_connections_are_counted_while_they_last(bench: Bench) -> None:
+    cap = ConnectionCap(bench.loop, bench.router, max_connections=100)
+    cap.open()
+    silent = open_silent_connections(bench.address, 10)
+    bench.send(bench.client(), b"x")
+    wait_until(lambda: bench.turn() and cap.count == 1, LIMIT_S, "the end of the silent ones")
+    for connection in silent:
+        connection.close()
+    cap.close()
 
 
 # ---------------------------------------------------------------- keys
