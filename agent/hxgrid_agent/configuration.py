@@ -37,6 +37,7 @@ def core_settings(
         max_sessions=settings.max_sessions,
         max_waiting_attempts=settings.max_waiting_attempts,
         max_results_waiting_bytes=settings.max_results_waiting_bytes,
+        result_memory_bytes=settings.result_memory_bytes,
         memory_reserve_bytes=settings.memory_reserve_bytes,
         heartbeat_s=settings.heartbeat_s,
         suspect_after_s=settings.suspect_after_s,

@@ -37,6 +37,7 @@ from hxgrid_agent.core.core import AgentCore
 from hxgrid_agent.folders import WorkFolder
 from hxgrid_agent.orders import Orders
 from hxgrid_agent.peers import Peers
+from hxgrid_agent.probes.affinity import processors_for_slots
 from hxgrid_agent.probes.cpu import CpuProbe
 from hxgrid_agent.probes.readings import capabilities, free_memory_bytes
 from hxgrid_agent.processes import SHORT_POLL_S, Processes
@@ -121,7 +122,14 @@ class AgentDriver:
         self._peers = Peers(self._socket, self._clock, self.on_event, self._transfers)
         blobs = BlobWork(self._store, self._side, self.on_event)
         self._transfers.connect(self._peers, blobs)
-        self._processes = Processes(self.loop, self._clock, self._folder.processes, self.on_event)
+        slots = self.core.table.settings.slots
+        self._processes = Processes(
+            self.loop,
+            self._clock,
+            self._folder.processes,
+            self.on_event,
+            processors=processors_for_slots(slots) if settings.explicit_cpu else (),
+        )
         self._orders = Orders(
             self._peers,
             self._transfers,
@@ -147,9 +155,9 @@ class AgentDriver:
         """Serve until `stop` has been called and everything has been given back."""
         self.loop.run(self)
 
-    def stop(self) -> None:
+    def stop(self, limit_s: float = LEAVE_LIMIT_S) -> None:
         """End in order: give attempts back, end sessions and processes. From any thread."""
-        self.loop.call_soon_threadsafe(self._leave)
+        self.loop.call_soon_threadsafe(lambda: self._leave(limit_s))
 
     def close(self) -> None:
         """Give everything back; kills what still runs. Twice is harmless."""
@@ -305,9 +313,9 @@ class AgentDriver:
         self.on_event(ev.Sampled(self._cpu.free_cpu, self._cpu.own_cpu, free_memory_bytes()))
         self._peers.retry()
 
-    def _leave(self) -> None:
+    def _leave(self, limit_s: float) -> None:
         if self._leave_by is None:
-            self._leave_by = self._clock.now() + LEAVE_LIMIT_S
+            self._leave_by = self._clock.now() + limit_s
             self.on_event(ev.AgentLeaves())
 
     def _open_socket(self) -> SocketFactory:

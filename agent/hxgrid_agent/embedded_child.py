@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 MAX_ORDER_BYTES = 1024 * 1024
 USAGE = 2
 
+LEAVE_LIMIT_S = 0.1
+"""What task processes get when the parent has gone. It was their only user, and has said goodbye
+if it could: then they have had their time."""
+
 
 def serve_parent() -> int:
     """Run an agent for the parent process until that says, or is, the end."""
@@ -47,7 +51,7 @@ def serve_parent() -> int:
         return USAGE
     try:
         _tell(stdout, driver.roster_entry().model_dump(mode="json"))
-        _when_ended(stdin, driver.stop)
+        _when_ended(stdin, lambda: driver.stop(LEAVE_LIMIT_S))
         interpreter.tune()
         driver.run()
     finally:

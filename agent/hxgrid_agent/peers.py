@@ -201,6 +201,7 @@ class Peers:
 
     def send_document(self, peer: bytes, document: Document) -> None:
         """Send a JSON message. What does not arrive is made good when the user says `Hello`."""
+        self.flush()  # `Ended` must not overtake the results that it ends
         self.send(peer, pack_document(document))
 
     def send_holdings(self, session: Session, keys: Sequence[Key]) -> None:

@@ -16,6 +16,7 @@ from hxgrid_agent.execution import events as said
 from hxgrid_agent.execution.frames import Assignment
 from hxgrid_agent.execution.process import TaskProcess
 from hxgrid_agent.folders import SessionFolder
+from hxgrid_agent.probes.affinity import pin
 
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
@@ -28,12 +29,20 @@ class Processes:
     """Holds the `TaskProcess` of each number. Belongs to the loop's thread."""
 
     def __init__(
-        self, loop: Loop, clock: Clock, folder: Path, on_event: Callable[[ev.Event], None]
+        self,
+        loop: Loop,
+        clock: Clock,
+        folder: Path,
+        on_event: Callable[[ev.Event], None],
+        *,
+        processors: Sequence[int] = (),
     ) -> None:
         self._loop = loop
         self._clock = clock
         self._folder = folder
         self._on_event = on_event
+        self._processors = list(processors)
+        """Where task processes may run; empty: anywhere."""
         self._processes: dict[int, TaskProcess] = {}
         self._writing: set[int] = set()
         """Those whose sockets are watched for room."""
@@ -177,6 +186,8 @@ class Processes:
                 self._on_event(ev.AttemptsEnded(number, records, files))
             case said.Ready(notes):
                 self._tell_notes(notes)
+                if self._processors:
+                    pin(process.pid, self._processors)
                 self._on_event(ev.ProcessReady(number))
             case said.Returned(keys):
                 self._on_event(ev.AttemptsReturned(number, keys))

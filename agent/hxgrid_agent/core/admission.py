@@ -20,6 +20,7 @@ from hxgrid_agent.core.attempt import (
     ended_without_output,
 )
 from hxgrid_agent.core.session import Session
+from hxgrid_agent.core.settings import MAX_SESSION_ATTEMPTS
 from hxgrid_agent.core.table import Table
 
 _CHUNKED = int(AttemptFlag.CHUNKED)
@@ -36,8 +37,11 @@ class Admission:
         """Take a batch in. An attempt that is here already is ignored: it was sent twice."""
         table = self._table
         closed = self._closed_because()
-        room = table.settings.max_waiting_attempts - table.waiting
         attempts = session.attempts
+        room = min(
+            table.settings.max_waiting_attempts - table.waiting,
+            MAX_SESSION_ATTEMPTS - len(attempts),
+        )
         functions = session.functions
         append = session.queue.append
         function: Function | None = None
@@ -96,7 +100,7 @@ class Admission:
         if table.sample.free_memory_bytes < settings.memory_reserve_bytes:
             free_mib = table.sample.free_memory_bytes >> 20
             return f"agent {settings.name} has only {free_mib} MiB of memory left"
-        if table.result_bytes > settings.max_results_waiting_bytes:
+        if table.is_full_of_results:
             return f"agent {settings.name} holds {table.result_bytes} bytes of results, its limit"
         return ""
 
@@ -114,8 +118,8 @@ class Admission:
         if function is None and not closed:
             closed = f"function {record.function} was not offered to this agent"
         elif room <= 0 and not closed:
-            limit = self._table.settings.max_waiting_attempts
-            closed = f"agent {self._table.settings.name} has {limit} attempts waiting, its limit"
+            limit = min(self._table.settings.max_waiting_attempts, MAX_SESSION_ATTEMPTS)
+            closed = f"agent {self._table.settings.name} holds {limit} attempts, its limit"
         if closed or function is None:
             self._refuse(session, attempt, closed)
         elif record.flags & _CHUNKED:
@@ -156,7 +160,7 @@ class Admission:
         self._table.out.append(SendResults(session, (attempt,)))
 
     def _refuse(self, session: Session, attempt: Attempt, text: str) -> None:
-        if len(session.attempts) < 2 * self._table.settings.max_waiting_attempts:
+        if len(session.attempts) < MAX_SESSION_ATTEMPTS:
             session.attempts[attempt.key] = attempt
             self._end(session, attempt, Outcome.REFUSED, text)
             return

@@ -21,6 +21,7 @@ def check_books(table: Table) -> None:
         assert (handle in table.hungry) == (session.queued > 0), f"{session.id} hungry or not"
     assert waiting == table.waiting, f"{waiting} attempts wait, not {table.waiting}"
     assert result_bytes == table.result_bytes, "the count of result bytes is wrong"
+    assert 0 <= table.filed_bytes <= table.result_bytes, "the count of bytes in files is wrong"
     slots = sorted([*table.free_slots, *used_slots])
     assert slots == list(range(table.settings.slots)), f"slots lost or doubled: {slots}"
     for peer, session in table.by_peer.items():

@@ -174,6 +174,7 @@ class Endings:
             del attempts[key]
             freed += attempt.result[5]
             if attempt.file:
+                self._table.filed_bytes -= attempt.result[5]
                 self._table.out.append(DropResult(session, key, attempt.file))
         session.result_bytes -= freed
         self._table.result_bytes -= freed
@@ -203,6 +204,7 @@ class Endings:
         freed = attempt.result.stored_bytes
         session.result_bytes -= freed
         self._table.result_bytes -= freed
+        self._table.filed_bytes -= freed
         self._table.out.append(DropResult(session, attempt.key, attempt.file))
         attempt.result = _as_cancelled(attempt.result)
         attempt.file = ""

@@ -211,16 +211,17 @@ class Sessions:
 
     def _resume(self, peer: bytes, session: Session, hello: Hello, now: float) -> None:
         table = self._table
-        if session.peer != peer:
-            old = session.peer
+        old = session.peer
+        if old != peer:
             if table.by_peer.get(old) is session:
                 del table.by_peer[old]
             former = table.by_peer.get(peer)
-            if former is not None and former is not session and not former.is_ending:
+            if former is not None and not former.is_ending:
                 self._end(former, now)
             table.by_peer[peer] = session
             session.peer = peer
-            table.out.append(MoveSession(session, old))
+        # Over the same connection too: the user has begun anew, and so do we.
+        table.out.append(MoveSession(session, old))
         session.hello = hello
         session.lease_s = hello.lease_s
         session.weight = hello.weight

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hxgrid.wire.limits import MAX_BATCH_RECORDS
 from hxgrid.wire.messages import Capabilities
 
 
@@ -26,6 +27,8 @@ class CoreSettings:
     """Of all sessions together."""
     max_results_waiting_bytes: int
     """Of all sessions together: results that no user has acknowledged yet."""
+    result_memory_bytes: int
+    """Of those, the ones that are not in files."""
     memory_reserve_bytes: int
     heartbeat_s: float
     suspect_after_s: float
@@ -64,6 +67,9 @@ be gone two seconds after the end."""
 
 FETCH_STALL_S = 10.0
 """A user that sends nothing of a blob for so long is asked again."""
+
+MAX_SESSION_ATTEMPTS = MAX_BATCH_RECORDS
+"""Attempts of one session here, unacknowledged results among them: HOLDINGS is one message."""
 
 MAX_FUNCTIONS = 10_000
 """Functions that one session may offer."""

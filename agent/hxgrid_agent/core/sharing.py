@@ -39,7 +39,7 @@ class Dealer:
         """Give every free slot to a session that has work."""
         table = self._table
         table.unmet = 0
-        if table.is_frozen:
+        if table.is_frozen or table.is_full_of_results:
             return
         self._admit_newcomers(now)
         skipped: set[int] = set()
@@ -59,12 +59,15 @@ class Dealer:
         session = process.session
         if session is None or process.slot is None:
             return
-        may_go_on = session.queued and not session.is_ending and not self._table.is_frozen
+        table = self._table
+        may_go_on = session.queued and not (
+            session.is_ending or table.is_frozen or table.is_full_of_results
+        )
         if may_go_on and not self._must_pass_on(session, process, now):
             self.hand(process, session, now, len(session.held))
             return
         if not process.handed:
-            self._table.free_slot(process, now)
+            table.free_slot(process, now)
             session.is_competing = bool(session.held or session.queued)
             if process.state is ProcessState.READY:
                 self._pool.park(process, now)

@@ -46,6 +46,8 @@ class Table:
         """Attempts in the phases before HANDED, of all sessions."""
         self.result_bytes = 0
         """Results not acknowledged, of all sessions."""
+        self.filed_bytes = 0
+        """Of these, in files; the others are in memory."""
         self.unmet = 0
         """Slots that could run something if a process were ready."""
         self.is_frozen = False
@@ -59,6 +61,15 @@ class Table:
         self.dropped = 0
         """Messages and records of peers that made no sense."""
         self._numbers = 0
+
+    @property
+    def is_full_of_results(self) -> bool:
+        """Say whether nothing new may start until users acknowledge what they have got."""
+        settings = self.settings
+        return (
+            self.result_bytes > settings.max_results_waiting_bytes
+            or self.result_bytes - self.filed_bytes > settings.result_memory_bytes
+        )
 
     def next_number(self) -> int:
         """Return a number that was not used before: for processes and requests alike."""
@@ -116,6 +127,8 @@ class Table:
         attempt.file = file
         session.result_bytes += record.stored_bytes
         self.result_bytes += record.stored_bytes
+        if file:
+            self.filed_bytes += record.stored_bytes
 
     def free_slot(self, process: SlotProcess, now: float) -> None:
         """Take the slot from a process and charge its session for the time."""

@@ -53,6 +53,7 @@ def settings(**changes: Any) -> CoreSettings:
         "max_sessions": 8,
         "max_waiting_attempts": 1000,
         "max_results_waiting_bytes": 1 << 20,
+        "result_memory_bytes": 1 << 20,
         "memory_reserve_bytes": 1 << 20,
         "heartbeat_s": 0.5,
         "suspect_after_s": 1.5,

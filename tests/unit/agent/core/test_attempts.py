@@ -92,6 +92,28 @@ def test_too_many_results_waiting_close_the_door() -> None:
     assert user.running == [3]
 
 
+def test_results_in_memory_have_a_limit_of_their_own_and_hold_back_what_waits() -> None:
+    rig = Rig(slots=1, spare_processes=1, result_memory_bytes=100)
+    user = rig.user()
+    user.offer()
+    user.send(1, 2)
+    rig.end(1, payload=b"x" * 101)
+    assert user.running == []
+    user.acknowledge(1)
+    assert user.running == [2]
+
+
+def test_a_session_holds_as_many_attempts_as_fit_one_message() -> None:
+    rig = Rig(max_waiting_attempts=100_000)
+    user = rig.user()
+    user.offer()
+    user.send(*range(4096))
+    assert rig.results() == []
+    user.send(5000)
+    assert rig.results() == [(5000, Outcome.REFUSED)]
+    assert (5000, 1) not in rig.core.table.by_id[user.id].attempts
+
+
 def test_short_memory_closes_the_door() -> None:
     rig = Rig(memory_reserve_bytes=1000)
     user = rig.user()

@@ -103,6 +103,12 @@ def test_messages_renew_the_lease_and_silence_ends_it() -> None:
     assert rig.said(Ended) == []
 
 
+def test_a_sign_of_life_from_a_stranger_asks_it_who_it_is() -> None:
+    rig = Rig()
+    rig.handle(ev.PeersHeard([b"renewed"]))
+    assert len(rig.said(WhoAreYou)) == 1
+
+
 def test_goodbye_ends_processes_drops_files_and_is_answered_last() -> None:
     rig = Rig(is_helpful=True)
     user = rig.user()
