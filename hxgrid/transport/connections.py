@@ -1,7 +1,7 @@
 """How many connections a bound socket holds, and the cap on them.
 
-libzmq has no such cap, nor can a listener be paused (closing it ends the connections that
-came through it), so newcomers are turned away in the handshake, by the ZAP handler, while the socket
+libzmq has no such cap, nor can a listener be paused (closing it ends the connections that came
+through it), so newcomers are turned away in the handshake, by the ZAP handler, while the socket
 holds as many as it may. One that never finishes its handshake is hung up on by HANDSHAKE_IVL; the
 file handles reserved by the socket factory leave room for those.
 """
