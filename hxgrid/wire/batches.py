@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar
 
 from hxgrid.errors import RemoteProtocolError
 from hxgrid.wire.limits import (
@@ -146,6 +146,8 @@ def unpack_attempts(header: Buffer, joined: Buffer) -> tuple[int, list[AttemptRe
     handle, body = _body(header, _ATTEMPT.size, "ATTEMPTS")
     _check_joined(joined, "ATTEMPTS")
     records: list[AttemptRecord] = []
+    # Twice as fast as calling the class.
+    add, new, kind = records.append, tuple.__new__, AttemptRecord
     end = 0
     for task, attempt, flags, function, stored, raw in _ATTEMPT.iter_unpack(body):
         start = end
@@ -157,9 +159,7 @@ def unpack_attempts(header: Buffer, joined: Buffer) -> tuple[int, list[AttemptRe
             )
         else:
             end = start + stored
-        records.append(
-            AttemptRecord(task, attempt, flags, function, stored, raw, joined[start:end])
-        )
+        add(new(kind, (task, attempt, flags, function, stored, raw, joined[start:end])))
     _check_end(end, joined, "ATTEMPTS")
     return handle, records
 
@@ -169,6 +169,7 @@ def unpack_results(header: Buffer, joined: Buffer) -> tuple[int, list[ResultReco
     handle, body = _body(header, _RESULT.size, "RESULTS")
     _check_joined(joined, "RESULTS")
     records: list[ResultRecord] = []
+    add, new, kind = records.append, tuple.__new__, ResultRecord
     end = 0
     for task, attempt, outcome, flags, slot, stored, raw, began, ended in _RESULT.iter_unpack(body):
         start = end
@@ -182,11 +183,9 @@ def unpack_results(header: Buffer, joined: Buffer) -> tuple[int, list[ResultReco
             )
         else:
             end = start + stored
-        records.append(
-            ResultRecord(
-                task, attempt, outcome, flags, slot, stored, raw, began, ended, joined[start:end]
-            )
-        )
+        payload = joined[start:end]
+        fields = (task, attempt, outcome, flags, slot, stored, raw, began, ended, payload)
+        add(new(kind, fields))
     _check_end(end, joined, "RESULTS")
     return handle, records
 
@@ -232,6 +231,9 @@ def unpack_pong(header: Buffer) -> tuple[float, float]:
 
 def split_batches(records: Iterable[_Record]) -> Iterable[list[_Record]]:
     """Cut records into messages that keep the limits on records and joined bytes."""
+    if _fits_one(records):
+        yield records
+        return
     part: list[_Record] = []
     part_bytes = 0
     for record in records:
@@ -243,6 +245,15 @@ def split_batches(records: Iterable[_Record]) -> Iterable[list[_Record]]:
         part_bytes += size
     if part:
         yield part
+
+
+def _fits_one(records: Iterable[_Record]) -> TypeGuard[list[_Record]]:
+    """Say whether no cut is needed, which is nearly always."""
+    return (
+        isinstance(records, list)
+        and 0 < len(records) <= MAX_BATCH_RECORDS
+        and sum([len(record[-1]) for record in records]) <= MAX_BATCH_BYTES
+    )
 
 
 def _body(header: Buffer, record_bytes: int, what: str) -> tuple[int, Buffer]:

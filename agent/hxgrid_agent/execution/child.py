@@ -261,8 +261,9 @@ class Slot:
                 self._page.beat()
                 if has_rung and not self._bell.recv(4096):
                     raise AgentGone
-                # Unless the main thread does so itself, because it is between tasks.
-                self._link.look()
+                if has_rung:
+                    # Unless the main thread does so itself, because it is between tasks.
+                    self._link.look()
                 self._link.flush()
                 self._capture.bound()
         except (AgentGone, OSError):
