@@ -74,6 +74,12 @@ class ResultFile:
         except OSError as error:
             raise _store_error("no file for a result can be made", error) from error
 
+    def __del__(self) -> None:
+        # A result that is given up half-way is simply dropped, wherever that happens.
+        file = getattr(self, "_file", None)
+        if file is not None:
+            file.close()
+
     def write(self, offset: int, data: Buffer, /) -> None:
         """Put `data` at `offset`. Raises `StoreError` if the disk does not take it."""
         view = memoryview(data)
