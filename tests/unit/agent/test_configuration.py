@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from hxgrid.errors import ConfigError
+from hxgrid.settings import AgentSettings
+from hxgrid.transport.security import KeyPair, Security
+from hxgrid_agent.configuration import check_coordinator, core_settings, wanted_port
+from tests.unit.agent.core.rig import CAPABILITIES
+
+
+def settings_of(**changes: Any) -> Any:
+    return core_settings(
+        AgentSettings(**changes), Security(token="t"), CAPABILITIES, boot_id="b" * 32
+    )
+
+
+def test_slots_are_the_processors_less_those_of_the_owner_and_at_least_one() -> None:
+    assert settings_of().slots == 4
+    assert settings_of(free_cpu_count=1).slots == 3
+    assert settings_of(free_cpu_count=4).slots == 1
+    assert settings_of(free_cpu_count=99).slots == 1
+    assert settings_of(slots=7).slots == 7
+
+
+def test_there_is_a_spare_process_for_each_slot_unless_set() -> None:
+    assert settings_of().spare_processes == 4
+    assert settings_of(slots=100).spare_processes == 8
+    assert settings_of(spare_processes=0).spare_processes == 0
+
+
+def test_all_processes_that_had_a_slot_can_be_parked() -> None:
+    assert settings_of(slots=20).max_parked_processes == 20
+
+
+def test_the_token_is_asked_for_only_without_keys_and_trust() -> None:
+    assert settings_of().token == "t"
+    trusting = Security(trust_network=True, token="t")
+    assert core_settings(AgentSettings(), trusting, CAPABILITIES, "b" * 32).token == ""
+
+
+def test_a_port_that_was_set_is_the_only_one() -> None:
+    assert wanted_port(AgentSettings()) == (4102, True)
+    assert wanted_port(AgentSettings(port=5000)) == (5000, False)
+
+
+@pytest.mark.parametrize("address", ["", "127.0.0.1", "localhost:4100", "[::1]:4100"])
+def test_without_keys_loopback_coordinators_are_fine(address: str) -> None:
+    check_coordinator(AgentSettings(coordinator=address), Security(token="t"))
+
+
+def test_without_keys_no_token_goes_to_another_computer() -> None:
+    settings = AgentSettings(coordinator="192.168.1.2")
+    with pytest.raises(ConfigError, match="--trust-network"):
+        check_coordinator(settings, Security(token="t"))
+    check_coordinator(settings, Security(trust_network=True))
+    check_coordinator(settings, Security(keys=KeyPair("p" * 40, "s" * 40)))

@@ -1,0 +1,154 @@
+"""The agent's side of finding and telling a coordinator, against a hand-made coordinator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+
+from hxgrid.clock import MonotonicClock
+from hxgrid.ids import new_boot_id
+from hxgrid.settings import AgentSettings
+from hxgrid.transport.discovery import DiscoveryState
+from hxgrid.transport.loop import Loop
+from hxgrid.transport.remembered import RememberedCoordinators
+from hxgrid.transport.security import Security
+from hxgrid.transport.sockets import Socket, SocketFactory, receive_message, send_message
+from hxgrid.wire.documents import pack_document, read_document
+from hxgrid.wire.messages import AgentStatus, Document, NetworkAddress, Protocol, StatusReceived
+from hxgrid_agent.coordinator_link import CoordinatorLink
+from tests.harness.wait import wait_until
+from tests.unit.agent.core.rig import CAPABILITIES
+
+LIMIT_S = 30.0
+
+
+def status() -> AgentStatus:
+    return AgentStatus(
+        agent="a" * 32,
+        name="pc7",
+        addresses=(NetworkAddress(host="127.0.0.1", port=4102),),
+        slots=2,
+        free_cpu=1.0,
+        own_cpu=0.0,
+        free_memory_bytes=1,
+        capabilities=CAPABILITIES,
+    )
+
+
+class Coordinator:
+    """Answers, or does not, as the test says."""
+
+    def __init__(self, factory: SocketFactory) -> None:
+        self.socket: Socket
+        self.socket, self.port = factory.router("127.0.0.1", None)
+        self.boot_id = new_boot_id()
+        self.heard: list[AgentStatus] = []
+        self.protocol = Protocol()
+
+    def turn(self) -> None:
+        while (received := receive_message(self.socket, is_router=True)) is not None:
+            document: Document | None = read_document(received.header)
+            assert isinstance(document, AgentStatus)
+            self.heard.append(document)
+            answer = StatusReceived(boot_id=self.boot_id, grid="lab", protocol=self.protocol)
+            send_message(self.socket, pack_document(answer), to=received.sender)
+
+
+class Bench:
+    def __init__(self, folder: Path) -> None:
+        self.context: zmq.Context[Socket] = zmq.Context()
+        self.loop = Loop(MonotonicClock(), "test")
+        self.factory = SocketFactory(self.context, Security(token="t" * 64))
+        self.coordinator = Coordinator(self.factory)
+        self.remembered = RememberedCoordinators(folder)
+        self.link = self.make("lab")
+
+    def make(self, grid: str, **settings: float) -> CoordinatorLink:
+        return CoordinatorLink(
+            AgentSettings(
+                coordinator=f"127.0.0.1:{self.coordinator.port}",
+                name=grid,
+                status_s=0.05,
+                beacon_port=9,  # nobody answers there
+                **settings,  # type: ignore[arg-type]
+            ),
+            self.loop,
+            MonotonicClock(),
+            self.factory,
+            status,
+            is_loopback_only=True,
+            seed=1,
+            remembered=self.remembered,
+        )
+
+    def tick(self, now: float) -> None:
+        self.link.tick(now)
+
+    def next_deadline(self) -> float | None:
+        return self.link.next_deadline()
+
+    def flush(self) -> None:
+        pass
+
+    def turn_until(self, condition: Callable[[], object], what: str) -> None:
+        def turn() -> object:
+            for _ in range(20):
+                self.loop.turn(self, 0.01)
+                self.coordinator.turn()
+                if condition():
+                    return True
+            return False
+
+        wait_until(turn, LIMIT_S, what)
+
+    def close(self) -> None:
+        self.link.close()
+        self.coordinator.socket.close(0)
+        self.loop.close()
+        self.context.term()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path)
+    yield made
+    made.close()
+
+
+def test_the_status_is_sent_again_and_again(bench: Bench) -> None:
+    bench.link.start()
+    bench.turn_until(lambda: len(bench.coordinator.heard) >= 3, "three statuses")
+    assert bench.coordinator.heard[0].name == "pc7"
+    assert bench.link._discovery.state is DiscoveryState.LINKED
+
+
+def test_leaving_is_the_last_thing_said(bench: Bench) -> None:
+    bench.link.start()
+    bench.turn_until(lambda: bench.coordinator.heard, "a status")
+    bench.link.close()
+    bench.turn_until(lambda: bench.coordinator.heard[-1].leaving, "the leave")
+
+
+def test_a_silent_coordinator_is_looked_for_elsewhere(bench: Bench) -> None:
+    bench.link = bench.make("lab", registry_lease_s=0.3)
+    bench.link.start()
+    bench.turn_until(lambda: bench.coordinator.heard, "a status")
+
+    def is_asking() -> bool:
+        bench.loop.turn(bench, 0.01)  # nobody answers now
+        return bench.link._discovery.state is DiscoveryState.ASKING
+
+    wait_until(is_asking, LIMIT_S, "the agent to ask around")
+
+
+def test_a_coordinator_of_another_version_is_not_used(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.coordinator.protocol = Protocol(major=9, minor=0)
+    with caplog.at_level("WARNING", logger="hxgrid"):
+        bench.link.start()
+        bench.turn_until(lambda: "9.0" in caplog.text, "the complaint")
+    assert bench.link._discovery.state is not DiscoveryState.LINKED
