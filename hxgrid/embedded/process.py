@@ -94,7 +94,7 @@ class OwnedProcess:
         """Wait until it has ended; kill it and what it started when the deadline is there."""
         self.ask_to_end()
         if self.wait(deadline) is None:
-            _log.warning("process killed, it has not ended in time", pid=self.id)
+            _log.info("process killed, it has not ended in time", pid=self.id)
             _kill_tree(self.id)
             self._popen.wait()
 

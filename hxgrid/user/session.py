@@ -30,6 +30,7 @@ from hxgrid.user.failures import error_of, merge
 from hxgrid.user.fronts import Front
 from hxgrid.user.functions import FunctionBook
 from hxgrid.user.global_data import GetData
+from hxgrid.user.intake import refused
 from hxgrid.user.mapping import GridMap
 from hxgrid.user.offers import Modules, Offered
 from hxgrid.user.progress import progress_of
@@ -44,6 +45,12 @@ MAX_KEPT_FAILURES = 1000
 
 _CANCEL_MARGIN_S = 0.45
 """Beyond `cancel_grace_s`, for agents to confirm; half a second is promised in all."""
+
+_CLOSE_S = 0.8
+"""What a closing session takes with all that it owns, whatever that is doing: a second is promised,
+and force takes some time as well."""
+_OWNED_GRACE_S = 0.1
+"""What is left to what it owns at the least."""
 
 _FIXED = (
     "name",
@@ -83,8 +90,8 @@ class ConnectionStatus(NamedTuple):
 class Owned(Protocol):
     """Something that ends with the session, such as an embedded grid."""
 
-    def close(self) -> None:
-        """End it."""
+    def close(self, grace_s: float) -> None:
+        """End it, by force after the grace time."""
 
 
 class Session:
@@ -460,10 +467,12 @@ class Session:
 
     def _finish(self, *, drop: bool) -> None:
         self._intake.refuse(_closed())
+        now = self._engine.clock.now
+        deadline = now() + _CLOSE_S
         try:
             self._engine.stop(drop_callbacks=drop)
             if self._owned is not None:
-                self._owned.close()
+                self._owned.close(max(_OWNED_GRACE_S, deadline - now()))
         finally:
             lifetime.remove(self)
             self._closed.set()
@@ -500,7 +509,7 @@ class Session:
     def _check_usable(self) -> None:
         refusal = self._intake.refusal
         if refusal is not None:
-            raise refusal
+            raise refused(refusal)
 
 
 def _closed() -> SessionClosed:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 
 import psutil
@@ -272,6 +273,16 @@ def test_a_task_that_ignores_cancelling_is_killed(agent: SmallAgent) -> None:
     assert died.reason.text == "ignored its cancellation"
     assert died.running == key
     assert is_gone(agent.process.pid)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there priority belongs to groups")
+def test_what_is_killed_gets_the_processor_to_die(idle: SmallAgent) -> None:
+    from hxgrid_agent.execution.tree_linux import hasten
+
+    group = Path(f"/proc/{idle.process.pid}/autogroup")
+    assert not group.exists() or group.read_text().split()[-1] == "19"
+    hasten(idle.process.pid)
+    assert not group.exists() or group.read_text().split()[-1] == "0"
 
 
 def test_queued_attempts_are_given_back_in_the_midst_of_a_long_one(agent: SmallAgent) -> None:
