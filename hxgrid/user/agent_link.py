@@ -352,6 +352,9 @@ class AgentLink:
         # Between the loss of a connection and Welcome, HOLDINGS there is nothing to believe.
         if handle != self._handle or self.state is not LinkState.OPEN:
             return
+        if self._outbox:
+            for record in records:  # refused or given back while its input was on its way
+                self._outbox.cancel_transfer(_INPUT, record.task, record.attempt)
         whole = self._arrivals.whole(records)
         if whole:
             self._owner.on_results(self, whole)

@@ -17,6 +17,7 @@ When a limit is reached:
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol
@@ -42,6 +43,11 @@ class Spilled(Protocol):
 
     def remove(self) -> None:
         """Remove the file; twice is harmless."""
+
+
+def refused(refusal: HxGridError) -> HxGridError:
+    """Return a refusal to raise: a copy each time, or the first would gather all tracebacks."""
+    return copy.copy(refusal)
 
 
 class Intake:
@@ -88,7 +94,7 @@ class Intake:
         stored = record.stored_bytes
         with self.lock:
             if self.refusal is not None:
-                raise self.refusal
+                raise refused(self.refusal)
             has_room = (
                 self.open_count < self.max_count and self.memory_bytes + stored <= self.max_bytes
             ) or not self.open_count
@@ -109,7 +115,7 @@ class Intake:
         """
         with self.lock:
             if self.refusal is not None:
-                raise self.refusal
+                raise refused(self.refusal)
             for record in records:
                 self._append(record, record.stored_bytes)
             is_short = self.memory_bytes > self.max_bytes
@@ -218,7 +224,7 @@ class Intake:
             self._watching_count -= 1
 
     def _has_ample_room(self) -> bool:
-        low = self.max_count - max(1, self.max_count // 4)
+        low = self.max_count - max(1, self.max_count // 2)
         return not self.open_count or (
             self.open_count <= low and self.memory_bytes <= self.max_bytes - self.max_bytes // 4
         )
@@ -241,7 +247,7 @@ class Intake:
                 if not is_free and blocking:
                     is_free = self._wait_for_room(stored, deadline)
                 if self.refusal is not None:
-                    raise self.refusal
+                    raise refused(self.refusal)
                 if self._fits(stored):
                     self._append(record, stored)
                     must_wake = self._is_wake_due

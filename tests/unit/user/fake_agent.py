@@ -75,6 +75,7 @@ class FakeAgent:
         self.documents: list[Document] = []
         self.blobs: dict[int, tuple[BlobAnswer, bytearray]] = {}
         self.is_mute = False
+        self.takes_chunks = True
         self.held: dict[Key, AttemptRecord] = {}
         self._unacknowledged: dict[Key, ResultRecord] = {}
         self._user: bytes | None = None
@@ -250,9 +251,7 @@ class FakeAgent:
                     self.acknowledged.append(key)
                     self._unacknowledged.pop(key, None)
             case Batch.CHUNK:
-                finished = self._inbox.take(batches.unpack_chunk(header, payload))
-                if finished is not None:
-                    self._take_whole(finished)
+                self._take_chunk(header, payload)
             case Batch.CREDIT:
                 self._outbox.credit(batches.unpack_credit(header), time.monotonic())
             case _:
@@ -267,6 +266,12 @@ class FakeAgent:
             self._inbox.expect(ChunkOf.INPUT, *key, record.stored_bytes, into)
         else:
             self._run(record)
+
+    def _take_chunk(self, header: bytes, payload: Any) -> None:
+        if self.takes_chunks:
+            finished = self._inbox.take(batches.unpack_chunk(header, payload))
+            if finished is not None:
+                self._take_whole(finished)
 
     def _take_whole(self, finished: Finished) -> None:
         if finished.of == ChunkOf.INPUT:

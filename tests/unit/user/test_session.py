@@ -471,3 +471,17 @@ def test_several_sessions_live_side_by_side(make_session: MakeSession, module: P
     sessions: list[tuple[Session, FakeAgent]] = [make_session(echo) for _ in range(3)]
     tasks = [session.run_task(module, "f", b"%d" % n) for n, (session, _) in enumerate(sessions)]
     assert [task.result(10).read() for task in tasks if task] == [b"0", b"1", b"2"]
+
+
+def test_an_input_is_no_longer_sent_when_its_attempt_has_ended(
+    make_session: MakeSession, module: Path
+) -> None:
+    session, agent = make_session(hold, compress_threshold_bytes=1 << 40, max_attempts=1)
+    agent.takes_chunks = False
+    task = session.run_task(module, "f", bytes(20_000_000))
+    assert task is not None
+    wait_until(lambda: bool(agent.held), 10, "the attempt to arrive")
+    agent.end((1, 1), Outcome.FAILED, Reason(text="no room").model_dump_json().encode())
+    assert isinstance(task.exception(10), TaskFailed)
+    (link,) = session._engine.driver.links.values()
+    assert len(link._outbox) == 0
