@@ -94,6 +94,8 @@ class AgentDriver:
         self._addresses_until = 0.0
         self._folder = WorkFolder(settings.work_folder)
         self._side = SideThread(self.loop, "disk")
+        # Apart, because a session's files must be gone soon, however large a blob is being checked.
+        self._sweeper = SideThread(self.loop, "sweep")
         self._cpu = CpuProbe(self.capabilities.processors, clock.now())
         self._log = get_logger("agent")
         # All made by `open`.
@@ -117,6 +119,7 @@ class AgentDriver:
         self._folder.open()
         self._store = BlobStore.open_first_free(store_folder(settings), settings.store_quota_bytes)
         self._side.start()
+        self._sweeper.start()
         assert self._socket is not None
         self._transfers = Transfers(self._clock, self.on_event)
         self._peers = Peers(self._socket, self._clock, self.on_event, self._transfers)
@@ -136,7 +139,7 @@ class AgentDriver:
             self._processes,
             blobs,
             folder=self._folder,
-            side=self._side,
+            side=self._sweeper,
             on_event=self.on_event,
         )
         self.loop.register(self._socket, self._peers.on_readable)
@@ -170,6 +173,7 @@ class AgentDriver:
             self._socket.close()
             self._socket = None
         self._side.close()
+        self._sweeper.close()
         if self._store is not None:
             self._store.close()
         self._folder.close()

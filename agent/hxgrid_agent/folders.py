@@ -32,6 +32,7 @@ else:
 _PREFIX = "hxgrid-agent-"
 _OWNER = "owner"
 _MAX_STALE = 1000
+_CLAIM_ATTEMPTS = 5
 
 
 class SessionFolder:
@@ -65,9 +66,7 @@ class WorkFolder:
         try:
             self._parent.mkdir(parents=True, exist_ok=True)
             remove_stale(self._parent)
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent))
-            self._owner = (self.path / _OWNER).open("wb")
-            try_lock(self._owner.fileno())
+            self.path, self._owner = _make_claimed(self._parent)
             self.processes.mkdir()
         except OSError as error:
             raise StoreError(
@@ -113,6 +112,17 @@ def remove_stale(parent: Path) -> int:
                 remove_tree(folder)
                 removed += 1
     return removed
+
+
+def _make_claimed(parent: Path) -> tuple[Path, IO[bytes]]:
+    """Make a folder and lock it; one that somebody took for stale in between is given up."""
+    for _ in range(_CLAIM_ATTEMPTS):
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+        owner = (folder / _OWNER).open("wb")
+        if try_lock(owner.fileno()) and (folder / _OWNER).exists():
+            return folder, owner
+        owner.close()
+    raise OSError("others kept taking it for stale")
 
 
 def _remove(entry: Path) -> None:

@@ -5,13 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from hxgrid.clock import MonotonicClock
 from hxgrid.errors import AddressInUse
 from hxgrid.wire.documents import read_reason
-from hxgrid.wire.messages import Batch, CancelAll, DataAnswer, DataRequest, Ended, Outcome
+from hxgrid.wire.messages import (
+    Batch,
+    CancelAll,
+    DataAnswer,
+    DataRequest,
+    Ended,
+    Load,
+    Outcome,
+    WhoAreYou,
+)
+from hxgrid_agent.core.events import OwnerWishes
+from tests.harness.peers import send_oversized_frame, send_tcp_garbage
 from tests.harness.wait import Stopwatch, wait_until
 from tests.unit.agent.live import LIMIT_S, HandUser, LiveAgent, digest
 
@@ -143,8 +156,6 @@ def test_a_renewed_connection_finds_its_session_and_results_again(agent: LiveAge
         user.results.clear()
         user.connect()
         user.say(CancelAll(session=user.session, request=1))
-        from hxgrid.wire.messages import WhoAreYou
-
         assert user.wait_for(WhoAreYou).boot_id == agent.driver.boot_id
         assert user.hello().resumed
         user.pump(lambda: user.holdings, "HOLDINGS")
@@ -217,3 +228,65 @@ def test_nothing_is_left_of_an_agent_that_ended(tmp_path: Path) -> None:
         ids = list(live.driver._processes.ids)
     assert not [pid for pid in ids if psutil.pid_exists(pid)]
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_stopped_task_process_is_reported_soon_and_its_task_lost_later(tmp_path: Path) -> None:
+    times: dict[str, Any] = {"heartbeat_s": 0.2, "suspect_after_s": 0.6, "lost_after_s": 2.0}
+    with LiveAgent(tmp_path, slots=1, **times) as live, HandUser(live) as user:
+        user.offer_module("import time\ndef run_task(a, s, i, o):\n    time.sleep(60)\n")
+        user.place(1)
+        user.pump(lambda: live.driver.core.summary().running, "the task to run")
+        session = live.driver.core.table.by_id[user.session]
+        [number] = session.held
+        psutil.Process(live.driver._processes._processes[number].pid).suspend()
+
+        def is_suspected() -> bool:
+            return any(isinstance(d, Load) and d.suspected for d in user.documents)
+
+        user.pump(is_suspected, "the agent to suspect it")
+        assert Outcome(user.result(1).outcome) is Outcome.LOST
+
+
+def test_frozen_processes_stand_still_and_go_on(tmp_path: Path) -> None:
+    with LiveAgent(tmp_path, slots=1) as live, HandUser(live) as user:
+        user.offer_module(
+            "def run_task(a, s, i, o):\n    while a.test_connection(): pass\n    return False\n"
+        )
+        user.place(1)
+        user.pump(lambda: live.driver.core.summary().running, "the task to run")
+        session = live.driver.core.table.by_id[user.session]
+        [number] = session.held
+        process = psutil.Process(live.driver._processes._processes[number].pid)
+        wishes = OwnerWishes(snooze_until=MonotonicClock().now() + 3600, is_draining=False)
+        live.driver.loop.call_soon_threadsafe(lambda: live.driver.on_event(wishes))
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED, LIMIT_S, "it to stop")
+        taken_back = OwnerWishes(snooze_until=None, is_draining=False)
+        live.driver.loop.call_soon_threadsafe(lambda: live.driver.on_event(taken_back))
+        wait_until(lambda: process.status() != psutil.STATUS_STOPPED, LIMIT_S, "it to go on")
+        user.keys(Batch.CANCEL, 1)
+        assert Outcome(user.result(1).outcome) is Outcome.CANCELLED
+
+
+def test_a_full_store_refuses_what_needs_it(tmp_path: Path) -> None:
+    with (
+        LiveAgent(tmp_path, store_quota_bytes=1 << 20) as live,
+        HandUser(live) as first,
+        HandUser(live) as second,
+    ):
+        first.offer_module("x = 1\n#" + "a" * 600_000)
+        first.place(1)
+        first.result(1)
+        second.offer_module("x = 1\n#" + "b" * 600_000)
+        second.place(1)
+        record = second.result(1)
+        assert Outcome(record.outcome) is Outcome.REFUSED
+        assert "store_quota_bytes" in read_reason(record.payload).text
+
+
+def test_garbage_below_the_protocol_does_not_disturb(agent: LiveAgent, user: HandUser) -> None:
+    address = ("127.0.0.1", agent.driver.port)
+    assert send_tcp_garbage(address)
+    assert send_oversized_frame(address)
+    user.offer_module(ECHO)
+    user.place(1)
+    assert user.result(1).outcome == Outcome.DONE
