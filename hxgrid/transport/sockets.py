@@ -35,7 +35,11 @@ COPY_BELOW_BYTES = 64 * 1024
 
 LOOPBACK = "127.0.0.1"
 
-_CHUNK = int(Batch.CHUNK)
+# Plain numbers: combining the enums of pyzmq costs as much as a system call, twice a message.
+_NOBLOCK = int(zmq.NOBLOCK)
+_NOBLOCK_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
+_RCVMORE = int(zmq.RCVMORE)
+_CHUNK_BYTE = bytes((Batch.CHUNK,))
 # Plain numbers: joining two flags of an enum takes longer than sending a small frame.
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
@@ -240,14 +244,14 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
             header = socket.recv(_NOBLOCK)
     except zmq.Again:
         return None
-    if not socket.getsockopt(zmq.RCVMORE):
+    if not socket.getsockopt(_RCVMORE):
         return Received(sender, header, b"", frame)
     # A chunk is copied once, to where it belongs, and not before.
     is_chunk = header[:1] == _CHUNK_BYTE
     payload: Buffer = socket.recv(_NOBLOCK, copy=False).buffer if is_chunk else socket.recv()
-    if not socket.getsockopt(zmq.RCVMORE):
+    if not socket.getsockopt(_RCVMORE):
         return Received(sender, header, payload, frame)
-    while socket.getsockopt(zmq.RCVMORE):
+    while socket.getsockopt(_RCVMORE):
         socket.recv(_NOBLOCK, copy=False)
     return Received(sender, b"", b"", frame)
 
@@ -286,6 +290,3 @@ def _translated(error: zmq.ZMQError, host: str, port: int) -> TransportError:
 
 def _ms(seconds: float) -> int:
     return round(seconds * 1000)
-
-
-_CHUNK_BYTE = bytes((_CHUNK,))
