@@ -30,12 +30,12 @@ from hxgrid.wire.batches import (
     Buffer,
     Key,
     ResultRecord,
-    pack_attempts,
+    join_attempts,
+    pack_attempt,
     pack_chunk,
     pack_credit,
     pack_keys,
     pack_ping,
-    split_batches,
     unpack_chunk,
     unpack_credit,
     unpack_keys,
@@ -156,8 +156,9 @@ class AgentLink:
         self._reset()
 
     def _reset(self) -> None:
-        self._attempts: list[AttemptRecord] = []
-        self._attempt_bytes = 0
+        self._heads: list[bytes] = []
+        self._payloads: list[Buffer] = []
+        self._payload_bytes = 0
         self._keys: list[tuple[Batch, Sequence[Key]]] = []
         self._acknowledged: list[Key] = []
         self._outbox = Outbox()
@@ -198,10 +199,16 @@ class AgentLink:
         if self._send(pack_ping(now)):
             self._send(pack_keys(Batch.ACKNOWLEDGE, self._handle, []))
 
-    def add_small(self, records: Sequence[AttemptRecord], size_bytes: int) -> None:
-        """Send attempts with small inputs, of this size together, with the next flush."""
-        self._attempts += records
-        self._attempt_bytes += size_bytes
+    def add_small(
+        self, heads: Sequence[bytes], payloads: Sequence[Buffer], size_bytes: int
+    ) -> None:
+        """Send attempts with small inputs, of this size together, with the next flush.
+
+        `heads` are made by `pack_attempt`.
+        """
+        self._heads += heads
+        self._payloads += payloads
+        self._payload_bytes += size_bytes
         self._owner.due[self] = None
 
     def add_attempt(self, record: AttemptRecord) -> None:
@@ -213,9 +220,7 @@ class AgentLink:
                 _INPUT, self._handle, record.task, record.attempt, record.payload
             )
             record = record._replace(flags=record.flags | _CHUNKED, payload=b"")
-        self._attempt_bytes += len(record.payload)
-        self._attempts.append(record)
-        self._owner.due[self] = None
+        self.add_small([pack_attempt(*record[:6])], [record.payload], len(record.payload))
 
     def acknowledge(self, keys: Sequence[Key]) -> bool:
         """Tell the agent soon that results have arrived; return whether it must be reminded.
@@ -260,7 +265,7 @@ class AgentLink:
         """Send what has gathered. Order: attempts, what is said about attempts, then bulk."""
         if self.state is not LinkState.OPEN:
             return
-        if self._attempts:
+        if self._heads:
             self._send_attempts()
         if self._keys:
             keys, self._keys = self._keys, []
@@ -275,14 +280,20 @@ class AgentLink:
             self._send(pack_credit(credit))
 
     def _send_attempts(self) -> None:
-        attempts, self._attempts = self._attempts, []
-        size, self._attempt_bytes = self._attempt_bytes, 0
-        if len(attempts) <= MAX_BATCH_RECORDS and size <= MAX_BATCH_BYTES:
-            self._send(pack_attempts(self._handle, attempts))
-            return
-        for part in split_batches(attempts):
-            if not self._send(pack_attempts(self._handle, part)):
-                return
+        heads, self._heads = self._heads, []
+        payloads, self._payloads = self._payloads, []
+        size, self._payload_bytes = self._payload_bytes, 0
+        start = 0
+        if len(heads) > MAX_BATCH_RECORDS or size > MAX_BATCH_BYTES:
+            size = 0
+            for end, payload in enumerate(payloads):
+                if end - start == MAX_BATCH_RECORDS or size + len(payload) > MAX_BATCH_BYTES:
+                    part = join_attempts(self._handle, heads[start:end], payloads[start:end])
+                    if not self._send(part):
+                        return
+                    start, size = end, 0
+                size += len(payload)
+        self._send(join_attempts(self._handle, heads[start:], payloads[start:]))
 
     def _send_keys(self, batch: Batch, keys: Sequence[Key]) -> None:
         for start in range(0, len(keys), MAX_BATCH_RECORDS):

@@ -60,7 +60,7 @@ from hxgrid.user.read_back import ReadBack
 from hxgrid.user.results import ResultMemory
 from hxgrid.user.seeking import Seeker
 from hxgrid.user.side import SideThread
-from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
+from hxgrid.wire.batches import AttemptRecord, Buffer, Key, ResultRecord, pack_attempt
 from hxgrid.wire.documents import pack_reason
 from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import (
@@ -293,29 +293,27 @@ class Driver:
         if link is None or not link.is_open:
             return  # the core hears of it before it hears what the agent holds
         offered = link.offered
-        small: list[AttemptRecord] = []
+        heads: list[bytes] = []
+        payloads: list[Buffer] = []
         small_bytes = 0
-        # Twice as fast as calling the class, on the hottest path that there is.
-        new, kind = tuple.__new__, AttemptRecord
         for record, attempt in action.attempts:
             function = record.function
             if function not in offered and not self._offer(link, record, attempt):
                 continue
             payload, stored = record.payload, record.stored_bytes
-            sizes = (stored, record.raw_bytes)
+            fields = (record.id, attempt.number, record.flags, function, stored, record.raw_bytes)
             if type(payload) is bytes and stored <= SMALL_PAYLOAD_BYTES:
                 small_bytes += stored
-                fields = (record.id, attempt.number, record.flags, function, *sizes, payload)
-                small.append(new(kind, fields))
+                heads.append(pack_attempt(*fields))
+                payloads.append(payload)
             elif isinstance(payload, bytes | memoryview):
-                key = (record.id, attempt.number)
-                link.add_attempt(AttemptRecord(*key, record.flags, function, *sizes, payload))
+                link.add_attempt(AttemptRecord(*fields, payload))
             elif payload is None:
                 self._end_here(link.agent, (record.id, attempt.number), _CANCELLED, "it has ended")
             else:
                 self._read_back.start(link, record, attempt.number, payload)
-        if small and link.is_open:
-            link.add_small(small, small_bytes)
+        if heads and link.is_open:
+            link.add_small(heads, payloads, small_bytes)
 
     def _offer(self, link: AgentLink, record: TaskRecord, attempt: Attempt) -> bool:
         document = self._offers.document(record.function, link.platform)

@@ -96,12 +96,21 @@ class Chunk(NamedTuple):
     payload: Buffer
 
 
+pack_attempt = _ATTEMPT.pack
+"""Makes one record of ATTEMPTS from the fields of `AttemptRecord` but the payload; for
+`join_attempts`. Who sends the most does without the record itself."""
+
+
+def join_attempts(handle: int, heads: Sequence[bytes], payloads: Iterable[Buffer]) -> list[bytes]:
+    """Make the two frames of an ATTEMPTS message from what `pack_attempt` made, and payloads."""
+    head = _HEAD.pack(Batch.ATTEMPTS, 0, len(heads), handle)
+    return [b"".join([head, *heads]), b"".join(payloads)]
+
+
 def pack_attempts(handle: int, records: Sequence[AttemptRecord]) -> list[bytes]:
     """Make the two frames of an ATTEMPTS message."""
-    pack = _ATTEMPT.pack
-    parts = [_HEAD.pack(Batch.ATTEMPTS, 0, len(records), handle)]
-    parts += [pack(*record[:6]) for record in records]
-    return [b"".join(parts), b"".join([record[6] for record in records])]
+    heads = [pack_attempt(*record[:6]) for record in records]
+    return join_attempts(handle, heads, [record[6] for record in records])
 
 
 def pack_results(handle: int, records: Sequence[ResultRecord]) -> list[bytes]:
