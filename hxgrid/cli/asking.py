@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from hxgrid.clock import MonotonicClock
-from hxgrid.errors import NoGridFound, SeveralGridsFound, VersionMismatch
+from hxgrid.errors import HxGridError, NoGridFound, SeveralGridsFound
 from hxgrid.settings import split_address
 from hxgrid.transport.discovery import Discovery, DiscoverySettings
 from hxgrid.transport.loop import Loop
@@ -83,6 +83,7 @@ class _Question:
         self._security = security_of(settings)
         self._entries: dict[str, RosterEntry] | None = None
         self._several: tuple[str, ...] = ()
+        self._refusal: HxGridError | None = None
         self._clock = MonotonicClock()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._loop = Loop(self._clock, "question")
@@ -99,7 +100,7 @@ class _Question:
         self._link.start()
         while self._entries is None or not self._is_enough(self._known()):
             left_s = started_at + wait_s - time.monotonic()
-            if left_s <= 0 or self._several or self._is_final():
+            if left_s <= 0 or self._several or self._refusal:
                 break
             self._loop.turn(self, min(left_s, 0.1))
         if self._entries is None:
@@ -139,16 +140,14 @@ class _Question:
     def on_several_grids(self, grids: tuple[str, ...]) -> None:
         self._several = grids
 
+    def on_refused(self, error: HxGridError) -> None:
+        self._refusal = error
+
     def _known(self) -> tuple[RosterEntry, ...]:
         known = (self._entries or {}).values()
         return tuple(sorted(known, key=lambda entry: (entry.name, entry.agent)))
 
     # -- errors
-
-    def _is_final(self) -> bool:
-        """Whether the one address that may be used has said no."""
-        refusals = [end for end in self._discovery.tried() if not end.endswith("no answer")]
-        return self._discovery.is_fixed and bool(refusals)
 
     def _error(self, wait_s: float) -> Exception:
         if self._several:
@@ -157,11 +156,12 @@ class _Question:
                 advice="Say which with --name, or set `name` in [user].",
                 tried=self._several,
             )
-        tried = self._discovery.tried()
-        if any("version" in end for end in tried):
-            return VersionMismatch("the grid cannot be used", why="; ".join(tried))
+        if self._refusal is not None:
+            return self._refusal
         return NoGridFound(
-            f"no grid found within {wait_s:g} s", advice=ways_on(self._security), tried=tried
+            f"no grid found within {wait_s:g} s",
+            advice=ways_on(self._security),
+            tried=self._discovery.tried(),
         )
 
 

@@ -38,8 +38,8 @@ def explain(error: Exception) -> int:
         case HxGridError():
             _complain(error.headline, error.advice)
             status = error.exit_status
-        case FileNotFoundError() | PermissionError() | IsADirectoryError() | NotADirectoryError():
-            _complain(f"{error.filename}: {error.strerror}", "")
+        case OSError() if error.strerror:
+            _complain(f"{error.filename or 'system'}: {error.strerror}", "")
             status = 1
         case _:
             text = str(error).splitlines()[0] if str(error) else "no further words"

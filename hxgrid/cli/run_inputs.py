@@ -13,45 +13,45 @@ import click
 
 @dataclass(frozen=True)
 class Source:
-    """Where the inputs come from."""
+    """Where the inputs come from: files, or else the lines of a file or of standard input."""
 
-    files: tuple[Path, ...]
-    lines: BinaryIO | None
+    files: tuple[Path, ...] = ()
+    lines: Path | None = None
 
     @property
     def is_lines(self) -> bool:
         """Whether each line is an input."""
-        return self.lines is not None
+        return not self.files
 
     @property
     def count(self) -> int | None:
         """How many there are, if that is known before the end."""
-        return len(self.files) if self.lines is None else None
+        return len(self.files) if self.files else None
 
     def items(self) -> Iterator[tuple[str, bytes]]:
         """Yield name and contents of each."""
-        if self.lines is None:
-            for path in self.files:
-                yield path.name, path.read_bytes()
-            return
-        for number, line in enumerate(self.lines, 1):
-            yield f"line-{number:06}", line.rstrip(b"\r\n")
+        for path in self.files:
+            yield path.name, path.read_bytes()
+        if self.lines is not None:
+            with self.lines.open("rb") as file:
+                yield from _numbered(file)
+        elif not self.files:
+            yield from _numbered(sys.stdin.buffer)
+
+
+def _numbered(lines: BinaryIO) -> Iterator[tuple[str, bytes]]:
+    for number, line in enumerate(lines, 1):
+        yield f"line-{number:06}", line.rstrip(b"\r\n")
 
 
 def find_source(files: tuple[Path, ...], lines: Path | None) -> Source:
     """Return the inputs that the arguments mean; `UsageError` if they mean none."""
     if files and lines is not None:
         raise click.UsageError("give files or --lines, not both.")
-    for path in files:
-        if not path.is_file():
+    is_standard_input = lines is not None and str(lines) == "-"
+    for path in (*files, *([lines] if lines is not None and not is_standard_input else [])):
+        if not path.exists() or path.is_dir():  # a pipe will do
             raise click.UsageError(f"there is no file {path}.")
-    if files:
-        return Source(files, None)
-    if lines is not None and str(lines) != "-":
-        try:
-            return Source((), lines.open("rb"))
-        except OSError as error:
-            raise click.UsageError(f"{lines} cannot be read: {error.strerror}.") from None
-    if lines is None and sys.stdin.isatty():
+    if not files and lines is None and sys.stdin.isatty():
         raise click.UsageError("no input: give files, --lines FILE, or lines on standard input.")
-    return Source((), sys.stdin.buffer)
+    return Source(files, None if is_standard_input else lines)

@@ -46,12 +46,12 @@ def command(agents: int, slots: int | None, common: Common) -> int:
     """
     if common.coordinator is not None:
         raise click.UsageError("`up` starts a coordinator; leave --coordinator out.")
-    plan = _plan(agents, slots, common)
+    programs = plan(agents, slots, common)
     grid = _Grid()
     try:
-        grid.start(plan)
-        found = _wait_until_listed(grid, plan, common)
-        _announce(found, plan, common)
+        grid.start(programs)
+        found = _wait_until_listed(grid, programs, common)
+        _announce(found, programs, common)
         return grid.watch()
     finally:
         grid.end()
@@ -69,7 +69,8 @@ class Plan(NamedTuple):
     """Sentences about ports that are not the usual ones."""
 
 
-def _plan(agents: int, slots: int | None, common: Common) -> Plan:
+def plan(agents: int, slots: int | None, common: Common) -> Plan:
+    """Return what `up` starts; a wrong setting raises `ConfigError` before anything runs."""
     from hxgrid import settings as s
 
     arguments = {"name": common.name, "trust_network": common.trust_network}
