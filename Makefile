@@ -60,8 +60,8 @@ bench: $(VENV)/.stamp-dev native  ## all benchmarks, each against its baseline; 
 soak: $(VENV)/.stamp-dev native  ## one long job over real processes (MINUTES=10)
 	$(PYTHON_IN) -m tests.programs.soak --minutes $(MINUTES)
 
-chaos: $(VENV)/.stamp-dev  ## random faults in the simulator, new seeds all the time (MINUTES=10)
-	$(PYTHON_IN) -m tests.sim --minutes $(MINUTES)
+chaos: $(VENV)/.stamp-dev native  ## real programs killed and stopped under a job (MINUTES=10)
+	$(PYTHON_IN) -m tests.programs.chaos --minutes $(MINUTES)
 
 # ---------------------------------------------------------------------------- to pass it on
 
