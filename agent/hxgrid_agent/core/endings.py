@@ -27,6 +27,13 @@ from hxgrid_agent.core.table import Table
 _NEW_WEIGHT = 0.2
 """Part of the newest measurement in a function's average: the last dozen calls decide."""
 
+_MOST_SURPRISE = 4.0
+"""A call counts for at most so many times the average: task processes run at idle priority, and one
+that had to stand aside for a moment says nothing about its function."""
+
+_CLOCK_S = 1e-5
+"""So that an average of nothing, by a coarse clock, can grow."""
+
 _SAID_NO = (Outcome.FAILED, Outcome.CRASHED)
 
 
@@ -44,7 +51,7 @@ class Endings:
         handed = process.handed
         ended: list[Attempt] = []
         files = event.files
-        weight = _NEW_WEIGHT
+        weight, surprise = _NEW_WEIGHT, _MOST_SURPRISE
         result_bytes = 0
         for record in event.records:
             key = (record[0], record[1])
@@ -56,9 +63,11 @@ class Endings:
             took_s = record[8] - record[7]
             assert function is not None
             average_s = function.average_s
-            function.average_s = (
-                took_s if average_s is None else average_s + weight * (took_s - average_s)
-            )
+            if average_s is None:
+                function.average_s = took_s
+            else:
+                took_s = min(took_s, surprise * average_s + _CLOCK_S)
+                function.average_s = average_s + weight * (took_s - average_s)
             if attempt.is_cancelled and record[2] in _SAID_NO:
                 record = _as_cancelled(record)  # noqa: PLW2901  it stopped because it was asked to
             if files or attempt.file:

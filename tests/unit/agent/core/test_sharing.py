@@ -135,6 +135,18 @@ def test_a_short_function_is_handed_over_in_batches_of_two_milliseconds() -> Non
     assert len(user.running) in (19, 20)
 
 
+def test_one_call_that_had_to_stand_aside_does_not_make_a_short_function_long() -> None:
+    rig = Rig(slots=1, spare_processes=1)
+    user = rig.user()
+    user.offer()
+    user.send(*range(1000))
+    rig.end(0, took_s=0.0001)
+    rig.end(*user.running[:15], took_s=0.0001)
+    rig.end(user.running[0], took_s=0.5)
+    rig.end(*user.running, took_s=0.0001)
+    assert len(user.running) >= 10
+
+
 def test_batches_are_balanced_over_the_slots() -> None:
     rig = Rig(slots=2, spare_processes=2)
     user = rig.user()
