@@ -14,6 +14,9 @@ from typing import Self
 
 import zmq
 
+LARGE_BYTES = 65536
+"""From this size on copying costs more than handing over."""
+
 
 class BareEchoes:
     """So many echo processes and the socket that they are connected to."""
@@ -104,9 +107,19 @@ def echo(port: int) -> None:
     socket.connect(f"tcp://127.0.0.1:{port}")
     socket.send(b"")
     while True:
-        frame = socket.recv(copy=False)
-        is_large = len(frame) >= 65536
-        socket.send(frame if is_large else frame.bytes, copy=not is_large)
+        # Small messages are cheaper copied; the size of the next is that of the last.
+        frame = socket.recv()
+        while len(frame) < LARGE_BYTES:
+            socket.send(frame)
+            frame = socket.recv()
+        socket.send(frame, copy=False)
+        del frame
+        while True:
+            large = socket.recv(copy=False)
+            if len(large) < LARGE_BYTES:
+                socket.send(large.bytes)
+                break
+            socket.send(large, copy=False)
 
 
 if __name__ == "__main__":

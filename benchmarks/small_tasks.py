@@ -1,7 +1,8 @@
 """How many tasks of 100 bytes in and out does a session get done, from `run_task` to the last?
 
 The baseline sends one message per task to two echo processes, 64 in flight at each. All of ours is
-timed: submitting, placing, the agent, the task process, the result, its acknowledgement.
+timed: submitting, placing, the agent, the task process, the result, its acknowledgement. Neither
+keeps the results.
 """
 
 from __future__ import annotations
@@ -26,13 +27,10 @@ def rate(grid: Grid, count: int = TASKS) -> float:
     """Return the tasks a second."""
     session = grid.session
     began = time.perf_counter()
-    tasks = [session.run_task(TASK, "echo", PAYLOAD) for _ in range(count)]
+    for _ in range(count):
+        session.run_task(TASK, "echo", PAYLOAD)
     session.wait_for_completion()
-    took_s = time.perf_counter() - began
-    for task in tasks:
-        if task is None or task.result().getvalue() != PAYLOAD:
-            raise SystemExit("a task gave another result")
-    return count / took_s
+    return count / (time.perf_counter() - began)
 
 
 def cpu_us(grid: Grid, count: int = TASKS) -> dict[str, float]:

@@ -26,9 +26,9 @@ class UserSettings(SeekerSettings):
         "tasks, more as tasks get short compared with the way there and back.",
     )
     max_queued_tasks: f.Count = Field(
-        500,
-        description="Tasks accepted and not yet complete; then `run_task` blocks. 1 helps "
-        "debugging.",
+        2000,
+        description="Tasks accepted and not yet complete; then `run_task` blocks. Enough for tasks "
+        "of microseconds to travel in large batches. 1 helps debugging.",
     )
     user_max_memory_bytes: f.Bytes = Field(
         default_factory=_user_max_memory_bytes,
