@@ -62,7 +62,8 @@ def connect(
     grids, `trust_network` uses the LAN without keys, `weight` is this session's share of busy
     agents.
 
-    Raises `NoGridFound` when `timeout` seconds are over, `ConfigError` for a wrong setting.
+    Raises `NoGridFound` when `timeout` seconds are over, `ConfigError` for a wrong setting,
+    `VersionMismatch` or `AuthenticationError` when the coordinator does not let us in.
     """
     _refuse_unavailable(journal, verify)
     chosen = _settings(settings, name, trust_network, weight)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import zmq
 
 from hxgrid.clock import MonotonicClock
-from hxgrid.errors import HxGridError, NoGridFound, SeveralGridsFound
+from hxgrid.errors import NoGridFound, SeveralGridsFound
 from hxgrid.settings import split_address
 from hxgrid.transport.discovery import Discovery, DiscoverySettings
 from hxgrid.transport.loop import Loop
@@ -83,7 +83,7 @@ class _Question:
         self._security = security_of(settings)
         self._entries: dict[str, RosterEntry] | None = None
         self._several: tuple[str, ...] = ()
-        self._refusal: HxGridError | None = None
+        self._is_refused = False
         self._clock = MonotonicClock()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._loop = Loop(self._clock, "question")
@@ -100,7 +100,7 @@ class _Question:
         self._link.start()
         while self._entries is None or not self._is_enough(self._known()):
             left_s = started_at + wait_s - time.monotonic()
-            if left_s <= 0 or self._several or self._refusal:
+            if left_s <= 0 or self._several or self._is_refused:
                 break
             self._loop.turn(self, min(left_s, 0.1))
         if self._entries is None:
@@ -140,8 +140,8 @@ class _Question:
     def on_several_grids(self, grids: tuple[str, ...]) -> None:
         self._several = grids
 
-    def on_refused(self, error: HxGridError) -> None:
-        self._refusal = error
+    def on_refused(self) -> None:
+        self._is_refused = True
 
     def _known(self) -> tuple[RosterEntry, ...]:
         known = (self._entries or {}).values()
@@ -156,8 +156,8 @@ class _Question:
                 advice="Say which with --name, or set `name` in [user].",
                 tried=self._several,
             )
-        if self._refusal is not None:
-            return self._refusal
+        if self._link.refusal is not None:
+            return self._link.refusal
         return NoGridFound(
             f"no grid found within {wait_s:g} s",
             advice=ways_on(self._security),

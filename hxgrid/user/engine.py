@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 import zmq
 
 from hxgrid.clock import MonotonicClock
-from hxgrid.errors import NoGridFound, SessionClosed, SeveralGridsFound
+from hxgrid.errors import HxGridError, NoGridFound, SessionClosed, SeveralGridsFound
 from hxgrid.ids import new_session_id, new_ticket
 from hxgrid.logs import get_logger
 from hxgrid.settings import UserSettings, split_address
@@ -93,7 +93,7 @@ class Engine:
         self.several_grids: tuple[str, ...] = ()
         self._data_bytes = 0  # global data in memory; the side thread's
         self.found = threading.Event()
-        """Set when a roster has come, or several grids have answered."""
+        """Set when a roster has come, several grids have answered, or we are not let in."""
         self._security = security
         limits = SocketLimits(
             max_frame_bytes=settings.max_message_bytes, max_connections=settings.max_connections
@@ -216,8 +216,20 @@ class Engine:
         self.several_grids = grids
         self.found.set()
 
-    def no_grid_found(self, timeout: float) -> NoGridFound:
+    def on_refused(self) -> None:
+        """The coordinator does not let us in; part of `RosterOwner`."""
+        self.found.set()
+
+    @property
+    def is_grid_found(self) -> bool:
+        """Whether what has been found is a grid, the right one, and lets us in."""
+        is_refused = self.roster is not None and self.roster.refusal is not None
+        return self.found.is_set() and not self.several_grids and not is_refused
+
+    def no_grid_found(self, timeout: float) -> HxGridError:
         """Return the error that says what was tried and what else can be done."""
+        if self.roster is not None and self.roster.refusal is not None:
+            return self.roster.refusal
         if self.several_grids:
             return SeveralGridsFound(
                 "several grids answer, and none was named",

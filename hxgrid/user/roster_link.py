@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from hxgrid.errors import HxGridError, ProtocolError
+from hxgrid.errors import (
+    AuthenticationError,
+    HxGridError,
+    NoGridFound,
+    ProtocolError,
+    VersionMismatch,
+)
 from hxgrid.logs import get_logger
 from hxgrid.settings import UserSettings
 from hxgrid.transport.beacon import Answer, BeaconClient
@@ -61,6 +67,9 @@ class RosterOwner(Protocol):
     def on_several_grids(self, grids: tuple[str, ...]) -> None:
         """More than one grid answered and none was named."""
 
+    def on_refused(self) -> None:
+        """The only coordinator that may be used does not let us in: `RosterLink.refusal`."""
+
 
 class RosterLink:
     """Keeps in touch with one coordinator after another. Belongs to the loop's thread."""
@@ -81,6 +90,8 @@ class RosterLink:
         """Name of the grid, known from the first answer on."""
         self.boot_id = ""
         """Of the coordinator that `version` belongs to."""
+        self.refusal: HxGridError | None = None
+        """Why the coordinator last tried does not let us in, where that does not get better."""
         self._owner = owner
         self._loop = network.loop
         self._clock = network.clock
@@ -219,23 +230,49 @@ class RosterLink:
                 case Roster():
                     self._take_roster(document)
                 case Refusal():
-                    self._lose(_refusal_text(document))
+                    self._take_refusal(document)
                     return
                 case _:
                     pass  # late or unknown: ordinary
 
     def _take_roster(self, roster: Roster) -> None:
         if not is_compatible(roster.protocol.major):
-            protocol = roster.protocol
-            self._lose(mismatch_text("the coordinator", protocol.major, protocol.minor))
+            self._refuse(VersionMismatch, _mismatch(roster))
             return
         self._handle(Linked(roster.grid, roster.boot_id))
         if self._wanted_grid and roster.grid != self._wanted_grid:
+            self._take_other_grid()
             return
         self.is_linked = True
+        self.refusal = None
         self.grid = roster.grid
         self._lost_at = None
         self._gather(roster)
+
+    def _take_refusal(self, refusal: Refusal) -> None:
+        if not is_compatible(refusal.protocol.major):
+            self._refuse(VersionMismatch, _mismatch(refusal))
+        elif refusal.code == "token":
+            self._refuse(AuthenticationError, refusal.text)
+        else:
+            self._lose(refusal.text or f"it refuses us ({refusal.code})")
+
+    def _take_other_grid(self) -> None:
+        """Where only this address may be used, no other grid will ever be found."""
+        if self._discovery.is_fixed:
+            self.refusal = NoGridFound(
+                f"no grid {self._wanted_grid!r} found",
+                tried=self._discovery.tried(),
+                advice="Give the right name, or none.",
+            )
+            self._owner.on_refused()
+
+    def _refuse(self, kind: type[HxGridError], why: str) -> None:
+        host, port = self._discovery.connected_to or ("?", 0)
+        self.refusal = kind("the coordinator cannot be used", where=f"{host}:{port}", why=why)
+        self._lose(why)
+        if self._discovery.is_fixed:
+            self._owner.on_refused()
 
     def _gather(self, roster: Roster) -> None:
         """Report a roster when its last part is there."""
@@ -250,7 +287,6 @@ class RosterLink:
         self._owner.on_roster(entries, left, parts[0].whole)
 
 
-def _refusal_text(refusal: Refusal) -> str:
-    if not is_compatible(refusal.protocol.major):
-        return mismatch_text("the coordinator", refusal.protocol.major, refusal.protocol.minor)
-    return refusal.text or f"it refuses us ({refusal.code})"
+def _mismatch(document: Roster | Refusal) -> str:
+    protocol = document.protocol
+    return mismatch_text("the coordinator", protocol.major, protocol.minor)

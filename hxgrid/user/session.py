@@ -121,14 +121,15 @@ class Session:
     def open(self, entries: list[RosterEntry] | None, timeout: float) -> None:
         """Start; without `entries` of known agents a grid is looked for.
 
-        Called by `connect`. Raises `NoGridFound`, and is closed then.
+        Called by `connect`. Raises `NoGridFound`, `VersionMismatch` or `AuthenticationError`, and
+        is closed then.
         """
         lifetime.add(self)
         try:
             self._engine.start(entries)
             if entries is None:
-                found = wait_event(self._engine.found, timeout)
-                if not found or self._engine.several_grids:
+                wait_event(self._engine.found, timeout)
+                if not self._engine.is_grid_found:
                     raise self._engine.no_grid_found(timeout)
         except BaseException:
             self.close(cancel=True)

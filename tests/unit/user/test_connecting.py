@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import hxgrid
-from hxgrid.errors import ConfigError, NoGridFound
+from hxgrid.errors import AuthenticationError, ConfigError, NoGridFound, VersionMismatch
 from hxgrid.ids import new_boot_id
 from hxgrid.settings import UserSettings
 from hxgrid.user.session import Session
@@ -134,26 +134,37 @@ def test_where_only_loopback_is_allowed_the_way_out_is_told() -> None:
         hxgrid.connect("192.0.2.1", settings=UserSettings(), timeout=0.1)
 
 
-def test_a_refusal_is_part_of_what_was_tried(stack: ExitStack) -> None:
+def test_a_refusal_that_may_pass_is_part_of_what_was_tried(stack: ExitStack) -> None:
+    coordinator = FakeCoordinator([])
+    coordinator.refusal = Refusal(code="busy", text="there is no room")
+    stack.enter_context(coordinator)
+    with pytest.raises(NoGridFound, match="there is no room"):
+        _connect(stack, coordinator.address, timeout=0.5)
+
+
+# What never gets better is told at once, long before the time is over.
+
+
+def test_a_wrong_token_is_told_at_once(stack: ExitStack) -> None:
     coordinator = FakeCoordinator([])
     coordinator.refusal = Refusal(code="token", text="the token is wrong")
     stack.enter_context(coordinator)
-    with pytest.raises(NoGridFound, match="the token is wrong"):
-        _connect(stack, coordinator.address, timeout=0.5)
+    with pytest.raises(AuthenticationError, match=f"{coordinator.address}.*the token is wrong"):
+        _connect(stack, coordinator.address, timeout=600)
 
 
-def test_another_protocol_version_is_named(stack: ExitStack) -> None:
+def test_another_protocol_version_is_told_at_once(stack: ExitStack) -> None:
     coordinator = FakeCoordinator([])
     coordinator.protocol = Protocol(major=99)
     stack.enter_context(coordinator)
-    with pytest.raises(NoGridFound, match=r"speaks protocol 99\.0"):
-        _connect(stack, coordinator.address, timeout=0.5)
+    with pytest.raises(VersionMismatch, match=r"speaks protocol 99\.0"):
+        _connect(stack, coordinator.address, timeout=600)
 
 
 def test_the_coordinator_of_another_grid_is_not_taken(stack: ExitStack) -> None:
     coordinator = stack.enter_context(FakeCoordinator([], grid="theirs"))
     with pytest.raises(NoGridFound, match="'theirs', not 'ours'"):
-        _connect(stack, coordinator.address, timeout=0.5, name="ours")
+        _connect(stack, coordinator.address, timeout=600, name="ours")
 
 
 @pytest.mark.parametrize("options", [{"journal": "x"}, {"verify": 0.5}])
