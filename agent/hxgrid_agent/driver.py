@@ -19,6 +19,7 @@ from hxgrid.blobs.store import BlobStore
 from hxgrid.ids import new_boot_id
 from hxgrid.logs import get_logger
 from hxgrid.transport.addresses import own_addresses
+from hxgrid.transport.connections import ConnectionCap
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.security import Security, ZapHandler
 from hxgrid.transport.sockets import LOOPBACK, Socket, SocketFactory, SocketLimits, is_loopback
@@ -102,6 +103,7 @@ class AgentDriver:
         self._context: zmq.Context[Socket] | None = None
         self._socket: Socket | None = None
         self._zap: ZapHandler | None = None
+        self._cap: ConnectionCap | None = None
         self._store: BlobStore | None = None
         self._peers: Peers
         self._transfers: Transfers
@@ -169,6 +171,9 @@ class AgentDriver:
             self._link = None
         if self._socket is not None:
             self._processes.close()
+            if self._cap is not None:
+                self._cap.close()
+                self._cap = None
             self.loop.unregister(self._socket)
             self._socket.close()
             self._socket = None
@@ -325,9 +330,8 @@ class AgentDriver:
     def _open_socket(self) -> SocketFactory:
         settings = self._settings
         self._context = zmq.Context()
-        if self._security.keys is not None:
-            self._zap = ZapHandler(self._context, self.loop, self._security)
-            self._zap.open()
+        self._zap = ZapHandler(self._context, self.loop, self._security)
+        self._zap.open()
         limits = SocketLimits(
             max_frame_bytes=settings.max_message_bytes,
             max_connections=settings.max_connections,
@@ -335,4 +339,7 @@ class AgentDriver:
         factory = SocketFactory(self._context, self._security, limits)
         port, or_any_port = wanted_port(settings)
         self._socket, self.port = factory.router(settings.bind, port, or_any_port=or_any_port)
+        self._cap = ConnectionCap(self.loop, self._socket, settings.max_connections)
+        self._cap.open()
+        self._zap.cap = self._cap
         return factory

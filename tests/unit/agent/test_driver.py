@@ -9,6 +9,7 @@ from typing import Any
 
 import psutil
 import pytest
+import zmq
 
 from hxgrid.clock import MonotonicClock
 from hxgrid.errors import AddressInUse
@@ -281,6 +282,18 @@ def test_a_full_store_refuses_what_needs_it(tmp_path: Path) -> None:
         record = second.result(1)
         assert Outcome(record.outcome) is Outcome.REFUSED
         assert "store_quota_bytes" in read_reason(record.payload).text
+
+
+def test_one_connection_too_many_is_turned_away(tmp_path: Path) -> None:
+    with LiveAgent(tmp_path, max_connections=1) as live, HandUser(live):
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        with context, context.socket(zmq.DEALER) as stranger:
+            stranger.linger = 0
+            refused = stranger.get_monitor_socket(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+            stranger.connect(f"tcp://127.0.0.1:{live.driver.port}")
+            assert refused.poll(int(LIMIT_S * 1000))
+            stranger.disable_monitor()
+            refused.close(0)
 
 
 def test_garbage_below_the_protocol_does_not_disturb(agent: LiveAgent, user: HandUser) -> None:
