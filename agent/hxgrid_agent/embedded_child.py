@@ -7,21 +7,20 @@ The handshake, each message one line of JSON:
 * agent, on its standard output, once it listens: its `RosterEntry`; or, if it cannot,
   ``{"error": "...", "advice": "..."}``, and it ends with status 2.
 
-From then on nothing is said any more. The end of standard input, which comes when the parent closes
-it or dies however it dies, ends the agent and everything that it has started.
+From then on the parent says nothing but that it is over: by a line, by the end of standard input,
+or by being gone. That ends the agent and everything that it has started.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from hxgrid.clock import MonotonicClock
+from hxgrid.embedded.bond import when_parent_ends
 from hxgrid.errors import ConfigError, HxGridError
 from hxgrid.logs import configure_logging
 from hxgrid.settings import AgentSettings
@@ -30,7 +29,6 @@ from hxgrid_agent import interpreter
 from hxgrid_agent.driver import AgentDriver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import BinaryIO
 
 MAX_ORDER_BYTES = 1024 * 1024
@@ -45,13 +43,14 @@ def serve_parent() -> int:
     """Run an agent for the parent process until that says, or is, the end."""
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     try:
-        driver = _open(_settings(stdin.readline(MAX_ORDER_BYTES)))
+        order = _read(stdin.readline(MAX_ORDER_BYTES))
+        driver = _open(_settings(order))
     except HxGridError as error:
         _tell(stdout, {"error": error.headline, "advice": error.advice})
         return USAGE
     try:
         _tell(stdout, driver.roster_entry().model_dump(mode="json"))
-        _when_ended(stdin, lambda: driver.stop(LEAVE_LIMIT_S))
+        when_parent_ends(stdin.fileno(), lambda: driver.stop(LEAVE_LIMIT_S), order["parent_pid"])
         interpreter.tune()
         driver.run()
     finally:
@@ -59,19 +58,25 @@ def serve_parent() -> int:
     return 0
 
 
-def _settings(line: bytes) -> AgentSettings:
+def _read(line: bytes) -> dict[str, Any]:
     try:
-        return AgentSettings.model_validate_json(json.dumps(json.loads(line)["settings"]))
+        order = json.loads(line)
+        return {"settings": dict(order["settings"]), "parent_pid": int(order["parent_pid"])}
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(
+            "no settings came on standard input",
+            advice="--embedded is for programs that start an agent of their own.",
+        ) from None
+
+
+def _settings(order: dict[str, Any]) -> AgentSettings:
+    try:
+        return AgentSettings.model_validate_json(json.dumps(order["settings"]))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise ConfigError(
             "the parent gave a wrong setting", where=where, why=first["msg"]
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise ConfigError(
-            "no settings came on standard input",
-            advice="--embedded is for programs that start an agent of their own.",
         ) from None
 
 
@@ -95,16 +100,3 @@ def _open(settings: AgentSettings) -> AgentDriver:
 def _tell(stdout: BinaryIO, answer: dict[str, Any]) -> None:
     stdout.write(json.dumps(answer).encode() + b"\n")
     stdout.flush()
-
-
-def _when_ended(stdin: BinaryIO, act: Callable[[], None]) -> None:
-    """Call `act` when the parent has closed its end of the line, or is gone."""
-    descriptor = stdin.fileno()
-
-    def wait() -> None:
-        # Not through the buffered file: the interpreter's end would wait for its lock.
-        while os.read(descriptor, 4096):
-            pass
-        act()
-
-    threading.Thread(target=wait, name="hxgrid-parent", daemon=True).start()

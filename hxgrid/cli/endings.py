@@ -120,19 +120,10 @@ def _kill_children() -> None:
 
 
 def end_with_parent(end: Callable[[], None] | None = None) -> None:
-    """Call `end` (default: what SIGTERM does) when standard input reaches its end.
+    """Call `end` (default: what SIGTERM does) when the program that has started us ends."""
+    from hxgrid.embedded.bond import when_parent_ends
 
-    For programs that another one of ours starts: its end of the pipe closes with it, even when it
-    is killed.
-    """
-    call = end if end is not None else _terminate
-
-    def wait() -> None:
-        while os.read(0, 4096):
-            pass
-        call()
-
-    threading.Thread(target=wait, name="hxgrid-parent", daemon=True).start()
+    when_parent_ends(0, end if end is not None else _terminate)
 
 
 def _terminate() -> None:

@@ -12,7 +12,8 @@ command line or in the environment. It answers with one line: its `RosterEntry`,
 There is no coordinator, no UDP, and nothing but loopback.
 
 The line stays open as long as the grid lives. When it closes, because of `close` or because the
-application has ended, however it has ended, the agent ends and takes its task processes with it.
+application has ended, however it has ended, the agent ends and takes its task processes with it
+(`bond` tells of the awkward cases).
 
 What the agents keep on disk is below one temporary folder, removed at the end. A killed application
 cannot do that: its folder is found by the next grid on this computer, which knows by the lock on

@@ -1,7 +1,8 @@
 """A process that belongs to this one: it ends when we do, and takes along what it has started.
 
-The bond is its standard input, a pipe that only we hold: its end is the sign to end. That works
-however we end, and needs nothing of the system that only one kind of system has.
+The bond is its standard input, a pipe that we hold: a line on it, or its end, is the sign to end.
+That works however we end, and needs nothing of the system that only one kind of system has. The
+other end is `bond`.
 """
 
 from __future__ import annotations
@@ -85,10 +86,17 @@ class OwnedProcess:
             return None
 
     def ask_to_end(self) -> None:
-        """Close the line to it, which tells it to end."""
-        assert self._popen.stdin is not None
-        with contextlib.suppress(OSError):  # what was not written is of no interest any more
-            self._popen.stdin.close()
+        """Say on the line to it that it is to end, and close it; twice is harmless."""
+        stdin = self._popen.stdin
+        assert stdin is not None
+        if stdin.closed:
+            return
+        # The end of the line alone says nothing where a forked copy of us holds it open.
+        with contextlib.suppress(OSError):  # it has ended already
+            stdin.write(b"\n")
+            stdin.flush()
+        with contextlib.suppress(OSError):
+            stdin.close()
 
     def end(self, deadline: float) -> None:
         """Wait until it has ended; kill it and what it started when the deadline is there."""
