@@ -45,6 +45,7 @@ def core_settings(
         status_s=settings.status_s,
         busy_after_s=settings.busy_after_s,
         suspend_s=settings.suspend_s,
+        native_problem="it has no host processes",
     )
 
 

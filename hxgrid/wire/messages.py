@@ -104,6 +104,9 @@ class AttemptFlag(enum.IntFlag):
     """The payload is an lz4 block; `raw_bytes` is its expanded size."""
     CHUNKED = 2
     """The payload is not in the payload frame: it follows in CHUNK messages."""
+    ALONE = 4
+    """Of an attempt of a native function: nothing else may run in its process, because a process
+    has died in which this task ran beside others. Since version 1.1."""
 
 
 class ChunkOf(enum.IntEnum):
@@ -372,6 +375,9 @@ class Reason(Document):
     output: Text = ""
     """The last 64 KiB of the attempt's standard output and error."""
     signal: str = Field(default="", max_length=64)
+    is_suspect: bool = False
+    """Of LOST: several attempts ran in the process when it died, and nobody knows which of them is
+    to blame. The next attempt should have the flag ALONE. Since version 1.1."""
 
 
 # ------------------------------------------------------------------ coordinator

@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING
 
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
 from hxgrid.wire.documents import pack_reason
-from hxgrid.wire.messages import FunctionOffer, Outcome, Reason
+from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
+from hxgrid_agent.core.place import ANYWHERE, Place
 
 if TYPE_CHECKING:
     from hxgrid_agent.core.process import SlotProcess
@@ -34,6 +35,9 @@ class Phase(enum.IntEnum):
     QUEUED = 2
     HANDED = 3
     ENDED = 4
+
+
+_ALONE = int(AttemptFlag.ALONE)
 
 
 class FunctionState(enum.Enum):
@@ -52,6 +56,7 @@ class Function:
     """What a function id of one session stands for."""
 
     __slots__ = (
+        "alone",
         "average_s",
         "folder",
         "id",
@@ -59,6 +64,7 @@ class Function:
         "offer",
         "paths",
         "pending",
+        "place",
         "problem",
         "state",
     )
@@ -78,6 +84,13 @@ class Function:
         """Where its files were laid out."""
         self.paths: tuple[str, ...] = ()
         """Its files, in the order of the offer."""
+        self.place = self.alone = ANYWHERE
+        """Where it runs, and where it does when an attempt is to be alone."""
+
+    def put_into(self, place: Place) -> None:
+        """Say where it runs, for a native function."""
+        self.place = place
+        self.alone = Place(place.group, is_alone=True)
 
 
 class Attempt:
@@ -110,6 +123,13 @@ class Attempt:
         self.is_cancelled = False
         self.kill_at: float | None = None
         """When the process of a cancelled attempt is killed."""
+
+    @property
+    def place(self) -> Place:
+        """The kind of process that it needs."""
+        function = self.function
+        assert function is not None
+        return function.alone if self.record[2] & _ALONE else function.place
 
 
 def ended_without_output(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hxgrid_agent.core.attempt import Phase
-from hxgrid_agent.core.process import ProcessState
+from hxgrid_agent.core.process import ProcessState, SlotProcess
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.table import Table
 
@@ -55,9 +55,23 @@ def _check_processes(session: Session) -> list[int]:
     for process in session.processes.values():
         assert process.session is session
         has_slot = process.number in session.held
-        assert (process.slot is not None) == has_slot, f"slot of process {process.number}"
+        assert bool(process.slots) == has_slot, f"slots of process {process.number}"
+        assert len(process.slots) <= 1 or process.is_host, f"slots of process {process.number}"
+        _check_place(session, process)
         assert not (process.handed and not has_slot), "an attempt runs without a slot"
         is_parked = process in session.parked
         is_idle = process.state is ProcessState.READY and not has_slot
         assert is_parked == is_idle, f"process {process.number} parked or not"
-    return [process.slot for process in session.held.values() if process.slot is not None]
+    return [slot for process in session.held.values() for slot in process.slots]
+
+
+def _check_place(session: Session, process: SlotProcess) -> None:
+    assert process.is_host == (process.place.group > 0), f"place of process {process.number}"
+    if process.place.is_alone:
+        assert len(process.handed) <= 1, f"attempts in process {process.number} are not alone"
+    for attempt in process.handed.values():
+        assert attempt.place == process.place, f"{attempt.key} is in a process of another kind"
+    for place, host in session.hosts.items():
+        assert host.place == place
+        assert host.state is ProcessState.READY
+        assert not host.is_draining

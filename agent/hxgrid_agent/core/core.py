@@ -221,7 +221,8 @@ class AgentCore:
         match event:
             case ev.AttemptsReturned():
                 self._endings.returned(event, process)
-                if not process.handed:  # else it is stuck: what it gave back is for others
+                # Else it is stuck: what it gave back is for others.
+                if len(process.handed) < len(process.slots):
                     self._dealer.refill(process, now)
                 self._sessions.settle(session)
             case ev.ProgressReported():
@@ -272,7 +273,7 @@ class AgentCore:
         if table.hungry:
             self._dealer.deal(now)
         else:
-            table.unmet = 0
+            table.unmet = table.unmet_hosts = 0
         self._pool.replenish(now)
         if table.is_load_due:
             self._reports.tick(now)

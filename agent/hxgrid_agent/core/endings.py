@@ -115,7 +115,7 @@ class Endings:
         self, session: Session, attempt: Attempt, outcome: Outcome, reason: Reason, slot: int
     ) -> None:
         """End an attempt whose process is gone."""
-        began = attempt.process.head_since if attempt.process is not None else 0.0
+        began = attempt.process.began_at(attempt) if attempt.process is not None else 0.0
         attempt.process = None
         if session.is_ending:
             self._drop_input(session, attempt)
@@ -129,7 +129,7 @@ class Endings:
 
     def cancel(self, session: Session, keys: Sequence[Key], now: float) -> None:
         """Stop these, wherever they stand."""
-        running: dict[int, list[Key]] = {}
+        by_process: dict[int, list[Key]] = {}
         for key in keys:
             attempt = session.attempts.get(key)
             if attempt is None:
@@ -138,15 +138,16 @@ class Endings:
                 assert attempt.process is not None
                 attempt.is_cancelled = True
                 attempt.kill_at = now + session.hello.cancel_grace_s
-                running.setdefault(attempt.process.number, []).append(key)
+                by_process.setdefault(attempt.process.number, []).append(key)
             elif attempt.phase is not Phase.ENDED:
                 self._end_unstarted(session, attempt, Outcome.CANCELLED)
             elif attempt.file:
                 self._stop_sending(session, attempt)
-        for number, stopped in running.items():
+        for number, stopped in by_process.items():
             process = session.processes[number]
             self._table.out.append(CancelInProcess(process, stopped))
-            waiting = [key for key in stopped if process.handed[key] is not process.head]
+            running = process.runners()
+            waiting = [key for key in stopped if process.handed[key] not in running]
             if waiting:
                 self._table.out.append(TakeBack(process, waiting))
 
@@ -160,7 +161,7 @@ class Endings:
             process = attempt.process
             if process is None:
                 self._end_unstarted(session, attempt, Outcome.NOT_STARTED)
-            elif attempt is not process.head:
+            elif attempt not in process.runners():
                 attempt.is_recalled = True
                 behind.setdefault(process.number, []).append(key)
         for number, waiting in behind.items():

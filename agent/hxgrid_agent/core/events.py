@@ -103,6 +103,9 @@ class ProcessDied:
     process: int
     reason: Reason
     running: Key | None = None
+    """In a host process: the one that ended it."""
+    ran: tuple[Key, ...] = ()
+    """All attempts that ran in a host process."""
 
 
 class ProcessSeen(NamedTuple):

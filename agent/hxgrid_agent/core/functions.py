@@ -8,14 +8,14 @@ unless it is the same offer and still good.
 
 from __future__ import annotations
 
-from hxgrid.wire.messages import Capabilities, FunctionOffer
+from hxgrid.wire.messages import FunctionOffer
 from hxgrid_agent.core.actions import LayOutFunction
 from hxgrid_agent.core.admission import Admission
 from hxgrid_agent.core.attempt import Function, FunctionState
 from hxgrid_agent.core.blobs import BlobDesk
 from hxgrid_agent.core.events import FunctionLaidOut
 from hxgrid_agent.core.session import Session
-from hxgrid_agent.core.settings import MAX_FUNCTIONS
+from hxgrid_agent.core.settings import MAX_FUNCTIONS, CoreSettings
 from hxgrid_agent.core.table import Table
 
 
@@ -38,10 +38,13 @@ class Functions:
         function = session.functions[offer.function] = Function(offer)
         if known is not None:
             self._replace(session, known, function)
-        problem = _objection(offer, self._table.settings.capabilities)
+        problem = _objection(offer, self._table.settings)
         if problem:
             self._settle(session, function, FunctionState.REFUSED, problem)
             return
+        if offer.kind == "native":
+            function.put_into(session.native.find(offer.files))
+            self._table.wants_hosts = True
         function.lacking = {entry.digest for entry in offer.files}
         for entry in offer.files:
             self._blobs.want(session, entry.digest, entry.bytes, function)
@@ -97,10 +100,11 @@ class Functions:
 _GOOD = (FunctionState.FETCHING, FunctionState.READY)
 
 
-def _objection(offer: FunctionOffer, here: Capabilities) -> str:
+def _objection(offer: FunctionOffer, settings: CoreSettings) -> str:
     """Say why this computer cannot run it, if so."""
     if offer.kind == "native":
-        return f"agent runs no native modules, which {offer.label!r} is"
+        return _native_objection(offer, settings)
+    here = settings.capabilities
     wanted = offer.python_implementation
     if wanted and wanted != here.python_implementation:
         return f"{offer.label!r} needs {wanted}, this agent runs {here.python_implementation}"
@@ -108,3 +112,9 @@ def _objection(offer: FunctionOffer, here: Capabilities) -> str:
     if offer.python_version and offer.python_version != version:
         return f"{offer.label!r} needs Python {offer.python_version}, this agent runs {version}"
     return ""
+
+
+def _native_objection(offer: FunctionOffer, settings: CoreSettings) -> str:
+    if settings.native_problem:
+        return f"agent {settings.name} cannot run {offer.label!r}: {settings.native_problem}"
+    return "" if offer.files else f"{offer.label!r} is a native function without a file"

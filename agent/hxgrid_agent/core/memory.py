@@ -29,7 +29,7 @@ class MemoryGuard:
         youngest = self._youngest()
         if youngest is not None:
             text = "the memory that the computer's owner keeps for himself ran short"
-            self._pool.kill(youngest, Outcome.LOST, text, now)
+            self._pool.kill(youngest, Outcome.LOST, text, now, is_anybodys_fault=True)
 
     def _youngest(self) -> SlotProcess | None:
         running = [

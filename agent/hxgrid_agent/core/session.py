@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from hxgrid.wire.batches import Key
 from hxgrid.wire.messages import AttemptProgress, Hello
+from hxgrid_agent.core.place import NativeGroups, Place
 
 if TYPE_CHECKING:
     from hxgrid_agent.core.attempt import Attempt, Function
@@ -27,11 +28,13 @@ class Session:
         "heard_at",
         "held",
         "hello",
+        "hosts",
         "id",
         "is_closing",
         "is_competing",
         "lease_s",
         "max_queue_bytes",
+        "native",
         "parked",
         "peer",
         "processes",
@@ -67,6 +70,9 @@ class Session:
         """Those that have a slot."""
         self.parked: list[SlotProcess] = []
         """Those that are ready and have none; the last one was used last."""
+        self.hosts: dict[Place, SlotProcess] = {}
+        """Those that share their host with further attempts, by what runs in them."""
+        self.native = NativeGroups()
         self.used_s = 0.0
         """Slot time used, divided by the weight: what fair sharing compares."""
         self.is_competing = False
@@ -88,6 +94,11 @@ class Session:
         hello = self.hello
         user = f"{hello.user_name or 'somebody'}@{hello.host or 'somewhere'}"
         return f"{user} {hello.program}".strip()
+
+    @property
+    def slot_count(self) -> int:
+        """How many slots it has."""
+        return sum(len(process.slots) for process in self.held.values())
 
     @property
     def is_ending(self) -> bool:

@@ -37,6 +37,8 @@ class CoreSettings:
     busy_after_s: float
     suspend_s: float
     """0: never freeze."""
+    native_problem: str = ""
+    """Why no native function can run here; empty: they can."""
 
 
 HAND_OVER_S = 0.002
@@ -44,7 +46,11 @@ HAND_OVER_S = 0.002
 agent and process, too little for anybody to wait behind it."""
 
 HAND_OVER_COUNT = 256
-"""Attempts given to a process at once, however short they are."""
+"""Attempts given to a process at once for each of its slots, however short they are."""
+
+MOST_HANDED_OVER = 2048
+"""Attempts that a process has at once, however many slots it has: the page that it shares with the
+agent has flags for twice as many."""
 
 TAKE_BACK_AFTER_S = 0.05
 """A process that got several attempts and is silent for so long gives the unstarted ones back:

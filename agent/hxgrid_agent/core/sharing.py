@@ -9,6 +9,10 @@ A process gets one attempt at a time, unless its function is so short that the w
 and process would take longer than the work: then about `HAND_OVER_S` worth of them, topped up when
 half is done, never more than its fair part of what is queued. What turns out to be longer is taken
 back from behind it (`watch`).
+
+A session's attempts are started in order, and the first one that waits decides which process gets
+the next slot: a slot process, or the host process of that native function, which then has one slot
+more.
 """
 
 from __future__ import annotations
@@ -18,10 +22,11 @@ import math
 
 from hxgrid_agent.core.actions import RunAttempts, TellFunction
 from hxgrid_agent.core.attempt import Attempt, Phase
+from hxgrid_agent.core.place import ANYWHERE, Place
 from hxgrid_agent.core.pool import Pool
 from hxgrid_agent.core.process import ProcessState, SlotProcess
 from hxgrid_agent.core.session import Session
-from hxgrid_agent.core.settings import HAND_OVER_COUNT, HAND_OVER_S
+from hxgrid_agent.core.settings import HAND_OVER_COUNT, HAND_OVER_S, MOST_HANDED_OVER
 from hxgrid_agent.core.table import Table
 
 _QUEUED = Phase.QUEUED
@@ -38,7 +43,7 @@ class Dealer:
     def deal(self, now: float) -> None:
         """Give every free slot to a session that has work."""
         table = self._table
-        table.unmet = 0
+        table.unmet = table.unmet_hosts = 0
         if table.is_frozen or table.is_full_of_results:
             return
         self._admit_newcomers(now)
@@ -47,43 +52,57 @@ class Dealer:
             session = self._neediest(now, skipped)
             if session is None:
                 return
-            process = self._pool.take(session, now)
+            place = _next_place(session)
+            process = self._pool.take(session, place, now)
             if process is None:
                 skipped.add(session.handle)
-                table.unmet = min(len(table.free_slots), table.unmet + session.queued)
+                if place.group:
+                    table.unmet_hosts += 1
+                else:
+                    table.unmet = min(len(table.free_slots), table.unmet + session.queued)
                 continue
             self._give_slot(session, process, now)
 
     def refill(self, process: SlotProcess, now: float) -> None:
         """After results: hand the process more, or take its slot for somebody else."""
         session = process.session
-        if session is None or process.slot is None:
+        if session is None or not process.slots:
             return
         table = self._table
         may_go_on = session.queued and not (
-            session.is_ending or table.is_frozen or table.is_full_of_results
+            session.is_ending
+            or table.is_frozen
+            or table.is_full_of_results
+            or process.is_draining
+            or process.state is not ProcessState.READY
         )
         if may_go_on and not self._must_pass_on(session, process, now):
-            self.hand(process, session, now, len(session.held))
-            return
-        if not process.handed:
-            table.free_slot(process, now)
+            self.hand(process, session, now, session.slot_count)
+        idle = len(process.slots) - len(process.handed)
+        if idle > 0:
+            table.free_slots_of(process, idle, now)
             session.is_competing = bool(session.held or session.queued)
-            if process.state is ProcessState.READY:
+            if not process.slots and process.state is ProcessState.READY:
                 self._pool.park(process, now)
+        if process.is_host:
+            process.note_runners(now)
 
     def hand(self, process: SlotProcess, session: Session, now: float, usable: int) -> None:
         """Give a process what it should have of a queue that so many slots could serve."""
         handed = process.handed
-        budget_s = HAND_OVER_S
-        most = HAND_OVER_COUNT
+        room = len(process.slots)
+        budget_s = HAND_OVER_S * room
+        most = min(HAND_OVER_COUNT * room, MOST_HANDED_OVER)
+        least = room
         if handed:
             budget_s -= _expected_s(handed)
             most -= len(handed)
-            if budget_s < HAND_OVER_S / 2:
+            least -= len(handed)
+            if least <= 0 and (process.place.is_alone or budget_s < HAND_OVER_S * room / 2):
                 return
-        share = -(-session.queued // usable)
-        attempts = _take(session, min(most, share), budget_s, is_first=not handed)
+        share = -(-session.queued * room // usable)
+        most = 1 if process.place.is_alone else max(min(most, share), least)
+        attempts = _take(session, process.place, most, budget_s, least)
         if not attempts:
             return
         if not handed:
@@ -97,6 +116,8 @@ class Dealer:
             if function is not None and function.id not in told:
                 told.add(function.id)
                 self._table.out.append(TellFunction(process, function))
+        if process.is_host:
+            process.note_runners(now)
         table = self._table
         table.waiting -= len(attempts)
         if not session.queued:
@@ -104,8 +125,7 @@ class Dealer:
         table.out.append(RunAttempts(process, attempts))
 
     def _give_slot(self, session: Session, process: SlotProcess, now: float) -> None:
-        process.slot = heapq.heappop(self._table.free_slots)
-        process.dealt_at = now
+        process.slots[heapq.heappop(self._table.free_slots)] = now
         session.held[process.number] = process
         self.hand(process, session, now, 1 + len(self._table.free_slots))
 
@@ -127,7 +147,10 @@ class Dealer:
     def _must_pass_on(self, session: Session, process: SlotProcess, now: float) -> bool:
         """Say whether somebody else should have this slot now."""
         hungry = self._table.hungry
-        if len(hungry) < 2 or now - process.dealt_at < self._table.settings.share_quantum_s:
+        if len(hungry) < 2:
+            return False
+        dealt_at = min(process.slots.values())
+        if now - dealt_at < self._table.settings.share_quantum_s:
             return False
         own_s = _used_s(session, now)
         return any(
@@ -147,7 +170,9 @@ class Dealer:
 
 
 def _used_s(session: Session, now: float) -> float:
-    running_s = sum(now - process.dealt_at for process in session.held.values())
+    running_s = sum(
+        now - dealt_at for process in session.held.values() for dealt_at in process.slots.values()
+    )
     return session.used_s + running_s / session.weight
 
 
@@ -161,8 +186,19 @@ def _expected_s(handed: dict[tuple[int, int], Attempt]) -> float:
     return 0.0
 
 
-def _take(session: Session, most: int, budget_s: float, *, is_first: bool) -> list[Attempt]:
-    """Take attempts from the queue while they fit the budget; the first one always does."""
+def _next_place(session: Session) -> Place:
+    """Return where the first attempt of a queue must run."""
+    queue = session.queue
+    while queue:
+        attempt = queue[0]
+        if attempt.phase is _QUEUED:
+            return attempt.place
+        queue.popleft()
+    return ANYWHERE
+
+
+def _take(session: Session, place: Place, most: int, budget_s: float, least: int) -> list[Attempt]:
+    """Take attempts for this place from the queue while they fit the budget; `least` always do."""
     queue = session.queue
     taken: list[Attempt] = []
     while len(taken) < most and queue:
@@ -172,9 +208,11 @@ def _take(session: Session, most: int, budget_s: float, *, is_first: bool) -> li
             continue
         function = attempt.function
         assert function is not None
+        if attempt.place != place:
+            break
         cost_s = function.average_s
         if cost_s is None or cost_s > budget_s:
-            if taken or not is_first:
+            if len(taken) >= least:
                 break
             budget_s = -1.0
         else:

@@ -37,7 +37,9 @@ class Table:
         self.by_peer: dict[bytes, Session] = {}
         self.processes: dict[int, SlotProcess] = {}
         self.spares: dict[int, SlotProcess] = {}
-        """Processes of nobody, ready; the oldest first."""
+        """Slot processes of nobody, ready; the oldest first."""
+        self.spare_hosts: dict[int, SlotProcess] = {}
+        """The same of host processes."""
         self.free_slots = list(range(settings.slots))
         """A heap: the lowest number is dealt first."""
         self.hungry: dict[int, Session] = {}
@@ -49,7 +51,11 @@ class Table:
         self.filed_bytes = 0
         """Of these, in files; the others are in memory."""
         self.unmet = 0
-        """Slots that could run something if a process were ready."""
+        """Slots that could run something if a slot process were ready."""
+        self.unmet_hosts = 0
+        """Sessions that could run something if a host process were ready."""
+        self.wants_hosts = False
+        """Somebody has offered a native function: a host process is kept ready."""
         self.is_frozen = False
         self.is_draining = False
         self.is_leaving = False
@@ -130,12 +136,18 @@ class Table:
         if file:
             self.filed_bytes += record.stored_bytes
 
-    def free_slot(self, process: SlotProcess, now: float) -> None:
-        """Take the slot from a process and charge its session for the time."""
+    def spares_of(self, process: SlotProcess) -> dict[int, SlotProcess]:
+        """Return the spare processes of the kind of this one."""
+        return self.spare_hosts if process.is_host else self.spares
+
+    def free_slots_of(self, process: SlotProcess, count: int, now: float) -> None:
+        """Take so many slots from a process and charge its session for the time."""
         session = process.session
-        if process.slot is None or session is None:
+        if count <= 0 or session is None or not process.slots:
             return
-        heapq.heappush(self.free_slots, process.slot)
-        process.slot = None
-        del session.held[process.number]
-        session.used_s += (now - process.dealt_at) / session.weight
+        for _ in range(min(count, len(process.slots))):
+            slot, dealt_at = process.slots.popitem()
+            heapq.heappush(self.free_slots, slot)
+            session.used_s += (now - dealt_at) / session.weight
+        if not process.slots:
+            del session.held[process.number]

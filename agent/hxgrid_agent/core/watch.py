@@ -5,12 +5,17 @@ A process is silent when neither a message nor a beat came from it. Silence alon
 processor time goes on, so does the process. If nothing has moved for `suspect_after_s`, its
 attempts are reported as suspected at once, and after `lost_after_s` it is killed.
 
+An attempt that was cancelled and does not stop is killed with its process. A host in which others
+run is not: it drains, and is killed when nothing else runs in it or its own time limit is over.
+
 A process that was given several attempts and stays on one of them gives those behind it back.
 While the agent has frozen its processes only cancelled ones are watched: the user's wish to stop
 does not wait for the owner. Time spent frozen counts for nothing else.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from hxgrid.wire.messages import Outcome
 from hxgrid_agent.core.actions import LookAtProcess, TakeBack
@@ -20,6 +25,8 @@ from hxgrid_agent.core.pool import Pool
 from hxgrid_agent.core.process import ProcessState, SlotProcess
 from hxgrid_agent.core.settings import TAKE_BACK_AFTER_S
 from hxgrid_agent.core.table import Table
+
+_NEVER = float("inf")
 
 _LEAST_CPU_S = 0.005
 """Processor time below this is no sign of life: the system counts in ticks."""
@@ -54,9 +61,8 @@ class Watch:
         """Do what is due for each running process."""
         for session in self._table.sessions.values():
             for process in list(session.held.values()):
-                head = process.head
-                if head is not None and process.state is ProcessState.READY:
-                    self._watch(process, head, now)
+                if process.handed and process.state is ProcessState.READY:
+                    self._watch(process, now)
 
     def next_deadline(self) -> float | None:
         """When something is due if nothing is heard."""
@@ -73,23 +79,36 @@ class Watch:
         for process in self._table.processes.values():
             process.heard_at = now
             process.head_since += frozen_s
+            for key in process.began:
+                process.began[key] += frozen_s
 
-    def _watch(self, process: SlotProcess, head: Attempt, now: float) -> None:
+    def _watch(self, process: SlotProcess, now: float) -> None:
         settings = self._table.settings
-        if head.kill_at is not None and now >= _kill_at(process, head.kill_at):
-            self._pool.kill(process, Outcome.CANCELLED, "it did not stop when cancelled", now)
+        running = process.runners()
+        if self._is_disobedient(process, running, now) or self._table.is_frozen:
             return
-        if self._table.is_frozen:
-            return
-        limit_s = _limit_s(head)
-        if limit_s is not None and now >= process.head_since + limit_s:
-            text = f"it ran longer than its time limit of {limit_s:g} s and was killed"
-            self._pool.kill(process, Outcome.CRASHED, text, now)
+        late = next((each for each in running if now >= _limit_at(process, each)), None)
+        if late is not None:
+            text = f"it ran longer than its time limit of {_limit_s(late):g} s and was killed"
+            self._pool.kill(process, Outcome.CRASHED, text, now, because_of=late)
         elif now >= process.heard_at + settings.lost_after_s:
             text = f"its process gave no sign of life for {settings.lost_after_s:g} s"
             self._pool.kill(process, Outcome.LOST, text, now)
         else:
             self._look(process, now)
+
+    def _is_disobedient(self, process: SlotProcess, running: Sequence[Attempt], now: float) -> bool:
+        """Kill a process in which nothing runs any more but what should have stopped.
+
+        Where something else does, nothing new is started beside it.
+        """
+        count = sum(now >= _kill_at(process, attempt) for attempt in running)
+        if count == len(running):
+            self._pool.kill(process, Outcome.CANCELLED, "it did not stop when cancelled", now)
+            return True
+        if count:
+            self._pool.drain(process)
+        return False
 
     def _look(self, process: SlotProcess, now: float) -> None:
         if now >= self._look_at(process):
@@ -97,23 +116,24 @@ class Watch:
             self._table.out.append(LookAtProcess(process))
         if _is_stuck_since(process) <= now:
             process.take_back_asked = True
-            self._table.out.append(TakeBack(process, list(process.handed)[1:]))
+            self._table.out.append(TakeBack(process, process.waiting_keys()))
 
     def _due(self, process: SlotProcess) -> float | None:
-        head = process.head
-        if head is None:
+        if not process.handed:
             return None
+        running = process.runners()
+        kills = [_kill_at(process, attempt) for attempt in running]
+        # Killed when all are over time; draining begins with the first of them.
+        at = max(kills) if process.is_draining else min(kills)
         if self._table.is_frozen:
-            return _kill_at(process, head.kill_at) if head.kill_at is not None else None
-        at = min(
+            return at if at < _NEVER else None
+        return min(
+            at,
             self._look_at(process),
             process.heard_at + self._table.settings.lost_after_s,
             _is_stuck_since(process),
+            *(_limit_at(process, attempt) for attempt in running),
         )
-        if head.kill_at is not None:
-            at = min(at, _kill_at(process, head.kill_at))
-        limit_s = _limit_s(head)
-        return at if limit_s is None else min(at, process.head_since + limit_s)
 
     def _look_at(self, process: SlotProcess) -> float:
         # Often, because a beat counts from when it is seen: what stops just after one is found
@@ -132,16 +152,24 @@ class Watch:
             self._table.is_load_due = True
 
 
-def _kill_at(process: SlotProcess, kill_at: float) -> float:
-    return max(kill_at, process.head_since + _LEAST_OWN_TIME_S)
+def _kill_at(process: SlotProcess, attempt: Attempt) -> float:
+    """When an attempt should have stopped, if it was told to; else far away."""
+    if attempt.kill_at is None:
+        return _NEVER
+    return max(attempt.kill_at, process.began_at(attempt) + _LEAST_OWN_TIME_S)
 
 
-def _limit_s(head: Attempt) -> float | None:
-    return head.function.offer.time_limit_s if head.function is not None else None
+def _limit_s(attempt: Attempt) -> float:
+    limit_s = attempt.function.offer.time_limit_s if attempt.function is not None else None
+    return _NEVER if limit_s is None else limit_s
+
+
+def _limit_at(process: SlotProcess, attempt: Attempt) -> float:
+    return process.began_at(attempt) + _limit_s(attempt)
 
 
 def _is_stuck_since(process: SlotProcess) -> float:
-    """When a process with several attempts counts as stuck on its first; far away if it has one."""
-    if len(process.handed) < 2 or process.take_back_asked:
-        return float("inf")
+    """When a process counts as stuck before attempts that have not begun; else far away."""
+    if len(process.handed) <= max(1, len(process.slots)) or process.take_back_asked:
+        return _NEVER
     return process.head_since + TAKE_BACK_AFTER_S
