@@ -98,7 +98,8 @@ class _Question:
     def wait(self, wait_s: float) -> Found:
         started_at = time.monotonic()
         self._link.start()
-        while self._entries is None or not self._is_enough(self._known()):
+        # Asked in every turn, because it may raise: a program that must come up may have ended.
+        while not self._is_enough(self._known()) or self._entries is None:
             left_s = started_at + wait_s - time.monotonic()
             if left_s <= 0 or self._several or self._is_refused:
                 break

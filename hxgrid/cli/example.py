@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hxgrid.cli.options import Common, common_options
-from hxgrid.cli.output import count_of, duration, is_terminal, show, width
+from hxgrid.cli.output import count_of, duration, is_terminal, say, show, width
 from hxgrid.cli.progress import Bar
 from hxgrid.errors import HxGridError, TaskError
 
@@ -30,7 +30,7 @@ def command(ctx: click.Context) -> None:
     """
     if ctx.invoked_subcommand is None:
         show("pi   digits of pi, each nine of them by a task that knows nothing of the others")
-        show("\nNext: hxgrid example pi --digits 1000 --local")
+        say("\nNext: hxgrid example pi --digits 1000 --local")
 
 
 @command.command("pi")
@@ -54,7 +54,7 @@ def pi(digits: int, common: Common) -> None:
         found = _compute(session, digits, common)
         status = session.connection_status
         taken_s = time.monotonic() - started_at
-    show(_grouped(found, width()) if is_terminal() else f"3.{found}")
+    show(grouped(found, width()) if is_terminal() else f"3.{found}")
     slots = count_of(status.slots, "slot")
     agents = count_of(status.connected_agents, "agent")
     common.say(f"{count_of(digits, 'digit')} of pi in {duration(taken_s)}, on {agents}, {slots}.")
@@ -82,7 +82,7 @@ def _compute(session: hxgrid.Session, digits: int, common: Common) -> str:
     return found
 
 
-def _grouped(digits: str, columns: int) -> str:
+def grouped(digits: str, columns: int) -> str:
     """Return digits in groups of ten, as many to a line as a person can keep apart."""
     indent = "   "
     per_line = max(1, min(_MAX_GROUPS, (columns - len(indent) + 1) // (_GROUP + 1)))

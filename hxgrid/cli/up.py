@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from hxgrid.cli.options import Common, common_options
-from hxgrid.cli.output import count_of, show
+from hxgrid.cli.output import count_of, say, show
 from hxgrid.embedded.grid import processors
 from hxgrid.embedded.process import OwnedProcess, hxgrid_command
 from hxgrid.errors import HxGridError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from hxgrid.cli.asking import Found
     from hxgrid.settings import CoordinatorSettings, Loaded
     from hxgrid.wire.messages import RosterEntry
+
+COORDINATOR = "the coordinator"
 
 START_LIMIT_S = 60.0
 END_GRACE_S = 1.2
@@ -169,7 +171,7 @@ class _Grid:
     def start(self, plan: Plan) -> None:
         """Start all at once; agents try until the coordinator is there."""
         environment = {**os.environ, **plan.environment}
-        self._start("coordinator", plan.coordinator, environment)
+        self._start(COORDINATOR, plan.coordinator, environment)
         for number, arguments in enumerate(plan.agents, 1):
             self._start(f"agent {number}", arguments, environment)
             self._agent_count += 1
@@ -178,17 +180,18 @@ class _Grid:
         """Raise if one has ended while the grid comes up; what it said is on the screen."""
         if not self._ended.empty():
             ended = self._ended.get()
-            error = HxGridError(f"the {ended.name} did not start", why="see above")
-            error.exit_status = ended.status or 1  # type: ignore[misc]
+            error = HxGridError(f"{ended.name} did not start", why="see above")
+            # What ended it is on the screen with the status that goes with it; a signal has none.
+            error.exit_status = max(ended.status or 1, 1)  # type: ignore[misc]
             raise error
 
     def watch(self) -> int:
         """Wait until the grid is of no use any more, and return the exit status."""
         while True:
             ended = self._next_ended()
-            click.echo(f"The {ended.name} has ended with status {ended.status}.", err=True)
-            self._agent_count -= ended.name != "coordinator"
-            if ended.name == "coordinator" or self._agent_count == 0:
+            say(f"{ended.name} has ended with status {ended.status}.")
+            self._agent_count -= ended.name != COORDINATOR
+            if ended.name == COORDINATOR or self._agent_count == 0:
                 return 1
 
     def end(self) -> None:
