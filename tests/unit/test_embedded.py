@@ -52,9 +52,10 @@ def agents_are(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None
     def choose(script: str) -> None:
         monkeypatch.setattr(child, "hxgrid_command", lambda *_: [sys.executable, "-c", script])
 
-    yield choose
     own = psutil.Process()
-    wait_until(lambda: not own.children(), 5, "no child to be left")
+    before = set(own.children())  # other tests may have left a guard of theirs
+    yield choose
+    wait_until(lambda: not set(own.children()) - before, 5, "no child to be left")
 
 
 def orders_of(grid: EmbeddedGrid, count: int) -> list[dict[str, Any]]:

@@ -75,8 +75,9 @@ def test_it_tells_where_it_listens_and_ends_with_its_input(
     [
         (b"not json\n", "no settings"),
         (b"\n", "no settings"),
-        (b'{"settings": {"slots": -1}}\n', "slots"),
-        (b'{"settings": {"sluts": 1}}\n', "sluts"),
+        (b'{"settings": {"slots": -1}, "parent_pid": 1}\n', "slots"),
+        (b'{"settings": {"sluts": 1}, "parent_pid": 1}\n', "sluts"),
+        (b'{"settings": {"slots": 1}}\n', "no settings"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(
