@@ -25,8 +25,9 @@ from hxgrid.errors import HxGridError
 INTERRUPTED = 130
 """Exit status of a command that was ended by Ctrl-C, or asked to end."""
 
-END_LIMIT_S = 1.7
-"""An interrupted command has two seconds; what is left of it after this is killed."""
+END_LIMIT_S = 1.4
+"""An interrupted command has two seconds; what is left of it after this is killed, which takes a
+moment itself."""
 
 
 def explain(error: Exception) -> int:

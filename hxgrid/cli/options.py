@@ -67,7 +67,7 @@ class Common:
             self.say(notice)
         return loaded
 
-    def connect(self, timeout_s: float = 10.0) -> Session:
+    def connect(self, timeout_s: float = 5.0) -> Session:
         """Open a session as the options say."""
         import hxgrid
 

@@ -6,6 +6,7 @@ this room may not import them.
 
 from __future__ import annotations
 
+import difflib
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
@@ -64,6 +65,19 @@ class LazyGroup(click.Group):
             loaded = point.load()
         assert isinstance(loaded, click.Command)
         return loaded
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is meant; a wrong name is told with the nearest right one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            nearest = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not nearest or args[0].startswith("-"):
+                raise
+            text = f"{error.message} Did you mean {nearest[0]!r}?"
+            raise click.UsageError(text, ctx) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without loading them."""

@@ -22,6 +22,11 @@ from hxgrid.errors import ModuleError, TaskError, TaskFailed
 if TYPE_CHECKING:
     import hxgrid
 
+# The first character keeps click from folding the lines.
+EXAMPLES = """\b
+hxgrid run shrink.py:shrink --input *.png --output small
+ls *.log | hxgrid run count.py:errors"""
+
 MAX_SHOWN_FAILURES = 10
 
 MAX_OPEN_TASKS = 1000
@@ -29,7 +34,7 @@ MAX_HELD_BYTES = 256 * 1024 * 1024
 """Results that wait until those before them have been written; then no further task is made."""
 
 
-@click.command("run")
+@click.command("run", epilog=EXAMPLES)
 @click.argument("what", metavar="MODULE:FUNCTION")
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path), metavar="[FILE]...")
 @click.option(
@@ -61,15 +66,11 @@ def command(
     output: Path | None,
     common: Common,
 ) -> int:
-    r"""Run FUNCTION of the file MODULE, one task per input file or line.
+    """Run FUNCTION of the file MODULE, one task per input file or line.
 
     The function is called on some computer of the grid as
     FUNCTION(agent, session_id, in_stream, out_stream); what it writes to out_stream is the result.
     Without files and --lines, the lines of standard input are the inputs.
-
-    \b
-    hxgrid run shrink.py:shrink --input *.png --output small
-    ls *.log | hxgrid run count.py:errors
     """
     module, function = _split(what)
     source = find_source((*inputs, *files), lines)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COORDINATOR = "the coordinator"
 
 START_LIMIT_S = 60.0
-END_GRACE_S = 1.2
+END_GRACE_S = 1.1
 """Of the two seconds that Ctrl-C may take; what is left then is killed."""
 
 _LOOK_S = 0.5

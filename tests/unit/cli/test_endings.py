@@ -72,7 +72,7 @@ def test_a_command_that_waits_ends_at_once(start: Start, number: signal.Signals)
     watch = Stopwatch()
     popen.send_signal(number)
     assert popen.wait(10) == 130
-    assert watch.elapsed_s() < 1.5
+    assert watch.elapsed_s() < 4
     assert not popen.communicate()[1].strip()
 
 
@@ -85,7 +85,7 @@ def test_a_command_that_does_not_end_is_ended_and_its_children_too(
     watch = Stopwatch()
     popen.send_signal(signal.SIGINT)
     assert popen.wait(10) == 130
-    assert watch.elapsed_s() < 2.5
+    assert watch.elapsed_s() < 4  # two, and a busy machine
     wait_until(lambda: not left.is_running(), 5, "the child to be gone")
 
 

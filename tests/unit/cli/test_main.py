@@ -56,6 +56,12 @@ def test_wrong_usage_is_status_2_on_standard_error(run: Run, arguments: tuple[st
     assert arguments[-1] in ended.stderr
 
 
+def test_a_misspelt_command_is_told_the_right_one(run: Run) -> None:
+    ended = run("agnts")
+    assert ended.status == 2
+    assert "Did you mean 'agents'?" in ended.stderr
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
