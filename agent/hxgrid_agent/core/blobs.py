@@ -124,7 +124,8 @@ class BlobDesk:
     def found(self, event: BlobFound, now: float) -> None:
         """Go on with a blob after the look into the store."""
         blob = self._blobs.get(event.digest)
-        if blob is None:
+        if blob is None or blob.state is not BlobState.FINDING:
+            # Looked for twice, because it was given up and wanted again while the disk was slow.
             if event.path is not None:
                 self._table.out.append(UnpinBlob(event.digest))
         elif event.path is not None:

@@ -105,7 +105,7 @@ class Sessions:
         session = self._table.by_peer.get(peer)
         if session is None or session.id != message.session:
             # Said again after the session has ended: the answer got lost, not the session.
-            self._table.send(peer, Ended(session=message.session))
+            self._end_for_stranger(peer, message.session, None)
             return
         session.says_ended = True
         if not session.is_ending:
@@ -114,23 +114,32 @@ class Sessions:
     def cancel_all(self, peer: bytes, message: CancelAll, now: float) -> None:
         """Drop every attempt of a session, and say so when nothing of it runs any more."""
         session = self._table.by_peer.get(peer)
-        if session is None or session.id != message.session or session.is_ending:
+        if session is None or session.id != message.session:
+            self._end_for_stranger(peer, message.session, message.request)
+            return
+        if session.is_ending:
             self._table.send(peer, Ended(session=message.session, request=message.request))
             return
+        for attempt in session.attempts.values():
+            attempt.is_cancelled = True  # what comes after this message is none of its business
         self._endings.cancel(session, list(session.attempts), now)
         session.cancel_requests.append(message.request)
         self.settle(session)
 
     def settle(self, session: Session) -> None:
-        """Answer the `CancelAll`s of a session when nothing of it runs any more."""
-        if not session.cancel_requests or any(p.handed for p in session.processes.values()):
+        """Answer the `CancelAll`s of a session when nothing that they meant runs any more."""
+        if not session.cancel_requests or any(
+            attempt.is_cancelled
+            for process in session.processes.values()
+            for attempt in process.handed.values()
+        ):
             return
         for request in session.cancel_requests:
             self._table.send(session.peer, Ended(session=session.id, request=request))
         session.cancel_requests.clear()
         # What has ended up to here was told before `Ended`, or is known by it.
-        ended = [a.key for a in session.attempts.values() if a.phase is Phase.ENDED]
-        self._endings.forget(session, ended)
+        cancelled = [a.key for a in session.attempts.values() if a.is_cancelled]
+        self._endings.forget(session, cancelled)
 
     def files_gone(self, handle: int) -> None:
         """The last step of the end."""
@@ -177,13 +186,22 @@ class Sessions:
         if session.is_ending and not session.processes:
             self._close(session)
 
+    def _end_for_stranger(self, peer: bytes, session: str, request: int | None) -> None:
+        """Answer who has no session here: it is over, unless its connection was just renewed."""
+        if session in self._table.by_id:
+            self.stranger(peer)
+        else:
+            self._table.send(peer, Ended(session=session, request=request))
+
     def _refusal(self, hello: Hello) -> Refusal | None:
         settings = self._table.settings
         version = hello.protocol
         if not is_compatible(version.major):
             text = mismatch_text("the user program", version.major, version.minor)
             return Refusal(code="protocol", text=text)
-        if settings.token and not hmac.compare_digest(settings.token, hello.token):
+        # As bytes: texts are compared only if they are ASCII, and a stranger chose this one.
+        is_known = hmac.compare_digest(settings.token.encode(), hello.token.encode())
+        if settings.token and not is_known:
             text = "the loopback token is wrong: only programs of this computer's owner may connect"
             return Refusal(code="token", text=text)
         if self._table.is_leaving:

@@ -44,6 +44,32 @@ def test_a_blob_in_the_store_is_not_asked_for() -> None:
     assert user.running == [1]
 
 
+def test_a_blob_that_is_looked_for_twice_is_pinned_once() -> None:
+    rig = Rig()
+    first = rig.user("a")
+    first.offer(kind="module", entry="run", files=(file(),))
+    first.goodbye()
+    rig.user("b").offer(kind="module", entry="run", files=(file(),))
+    for _ in range(2):  # the disk was slow: both looks are answered now
+        rig.handle(ev.BlobFound(DIGEST, "/store/x"))
+    assert len(rig.all(act.UnpinBlob)) == 1
+
+
+def test_a_late_answer_of_the_store_does_not_disturb_a_fetch() -> None:
+    rig = Rig()
+    first = rig.user("a")
+    first.offer(kind="module", entry="run", files=(file(),))
+    first.goodbye()
+    second = rig.user("b")
+    second.offer(kind="module", entry="run", files=(file(),))
+    rig.handle(ev.BlobFound(DIGEST, None))
+    rig.handle(ev.BlobFound(DIGEST, None))
+    assert len(rig.all(act.RequestBlob)) == 1
+    deliver(rig, second, requested(rig))
+    second.send(1)
+    assert second.running == [1]
+
+
 def test_one_blob_for_two_sessions_is_fetched_once() -> None:
     rig = Rig()
     users = [rig.user("a"), rig.user("b")]

@@ -43,6 +43,12 @@ def test_a_wrong_token_is_refused() -> None:
     assert rig.user("b", token="secret").handle == 1
 
 
+def test_a_token_of_any_characters_is_just_wrong() -> None:
+    rig = Rig(token="secret")
+    rig.user("a", token="gehe\u00efm")
+    assert [refusal.code for refusal in rig.said(Refusal)] == ["token"]
+
+
 def test_a_session_cannot_be_taken_over_without_its_ticket() -> None:
     rig = Rig()
     user = rig.user()
@@ -192,6 +198,45 @@ def test_cancel_all_kills_what_does_not_stop() -> None:
     rig.wait(0.6)
     assert rig.all(act.KillProcess)
     assert [ended.request for ended in rig.said(Ended)] == [7]
+
+
+def test_cancel_all_does_not_wait_for_what_was_sent_after_it() -> None:
+    rig = Rig(slots=2)
+    user = rig.user()
+    user.offer()
+    user.send(1)
+    user.say(CancelAll(session=user.id, request=7))
+    user.send(2)
+    assert user.running == [1, 2]
+    rig.end(1, outcome=Outcome.CANCELLED)
+    assert [ended.request for ended in rig.said(Ended)] == [7]
+
+
+def test_cancel_all_keeps_results_of_what_was_sent_after_it() -> None:
+    rig = Rig(slots=2)
+    user = rig.user()
+    user.offer()
+    user.send(1)
+    user.say(CancelAll(session=user.id, request=7))
+    user.send(2)
+    rig.end(2)
+    rig.end(1, outcome=Outcome.CANCELLED)
+    assert list(rig.core.table.by_id[user.id].attempts) == [(2, 1)]
+    rig.clear()
+    user.hello(peer=b"renewed")
+    assert rig.results() == [(2, Outcome.DONE)]
+
+
+def test_a_renewed_connection_hears_no_false_end_before_it_has_said_hello() -> None:
+    rig = Rig()
+    user = rig.user()
+    user.offer()
+    user.send(1)
+    user.peer = b"renewed"
+    user.say(CancelAll(session=user.id, request=7))
+    user.goodbye()
+    assert rig.said(Ended) == []
+    assert len(rig.said(WhoAreYou)) == 2
 
 
 def test_a_leaving_agent_gives_back_and_ends_everything() -> None:
