@@ -157,7 +157,8 @@ class _Job:
             (e.remote_traceback for _, e in self._failures if isinstance(e, TaskFailed)), ""
         )
         if traceback:
-            say(f"--- traceback of the first ---\n{traceback.rstrip()}")
+            say("--- traceback of the first ---")
+            click.echo(traceback.rstrip(), err=True)  # folding would spoil it
         if self._failed_count > len(self._failures):
             say(f"... and {count_of(self._failed_count - len(self._failures), 'more failure')}")
         total = self._done_count + self._failed_count
