@@ -14,6 +14,10 @@ def main() -> int:
         from hxgrid_agent.execution.child import main as slot_main
 
         return slot_main(sys.argv[2:])
+    if sys.argv[1:2] == ["host"]:
+        from hxgrid_agent.execution.host import main as host_main
+
+        return host_main(sys.argv[2:])
     from hxgrid.cli.main import main as command_main
 
     return int(command_main() or 0)

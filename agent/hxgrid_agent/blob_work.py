@@ -92,7 +92,8 @@ class BlobWork:
         """Put a function's files into its session's folder."""
         handle = action.session.handle
         offer = action.function.offer
-        target = _target(offer, folder)
+        group = action.function.place.group
+        target = folder.native(group) if group else _target(offer, folder)
 
         def put() -> None:
             lay_out(offer.files, self._store.path_of, target)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
+from hxgrid import _native
 from hxgrid.errors import ConfigError
 from hxgrid.settings import AgentSettings, split_address
 from hxgrid.transport.security import Security
@@ -45,7 +46,7 @@ def core_settings(
         status_s=settings.status_s,
         busy_after_s=settings.busy_after_s,
         suspend_s=settings.suspend_s,
-        native_problem="it has no host processes",
+        native_problem=_native.why_missing(),
     )
 
 

@@ -8,6 +8,7 @@ killed have left behind is known by a lock that nobody holds, and removed at the
     hxgrid-agent-<random>/session-7/      one session:
         cache/                            session_cache_directory, with the first module files
         modules/<content>/                other module sets
+        native/1/                         files of native functions, and their cache
         exchange/                         large inputs and outputs
         lock                              behind global_lock
 """
@@ -46,6 +47,10 @@ class SessionFolder:
         self.lock = path / "lock"
         self.laid_out: dict[str, str] = {}
         """Names of module files in `cache`, with their digests."""
+
+    def native(self, group: int) -> Path:
+        """Name the folder of a group of native functions; it may have to be made."""
+        return self.path / "native" / str(group)
 
     def make(self) -> None:
         """Make the folders; OSError says why they cannot be made."""

@@ -116,7 +116,7 @@ class Orders:
         session = action.session
         folder = self._folders[session.handle]
         threshold = session.hello.compress_threshold_bytes
-        self._processes.assign(action.process.number, session.id, threshold, folder)
+        self._processes.assign(action.process, session.id, threshold, folder)
 
     def _open(self, session: Session) -> None:
         folder = self._folders[session.handle] = self._folder.session(session.handle)

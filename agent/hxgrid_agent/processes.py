@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
@@ -14,6 +15,7 @@ from hxgrid_agent.core import events as ev
 from hxgrid_agent.core.process import SlotProcess
 from hxgrid_agent.execution import events as said
 from hxgrid_agent.execution.frames import Assignment
+from hxgrid_agent.execution.host_process import HostProcess
 from hxgrid_agent.execution.process import TaskProcess
 from hxgrid_agent.folders import SessionFolder
 from hxgrid_agent.probes.affinity import pin
@@ -61,7 +63,8 @@ class Processes:
     def start(self, slot_process: SlotProcess) -> None:
         """Start a process."""
         number = slot_process.number
-        process = TaskProcess(number, self._folder)
+        make = HostProcess if slot_process.is_host else TaskProcess
+        process = make(number, self._folder)
         try:
             process.start()
         except OSError as error:
@@ -72,15 +75,21 @@ class Processes:
         self._loop.register(process.socket, lambda: self._on_readable(number))
         self._watch_room(number, process)
 
-    def assign(self, number: int, session_id: str, threshold: int, folder: SessionFolder) -> None:
+    def assign(
+        self, slot_process: SlotProcess, session_id: str, threshold: int, folder: SessionFolder
+    ) -> None:
         """Give a process to a session."""
+        number, group = slot_process.number, slot_process.place.group
         process = self._processes.get(number)
         if process is None:
             return
+        cache = folder.native(group) if group else folder.cache
+        with contextlib.suppress(OSError):
+            cache.mkdir(parents=True, exist_ok=True)
         assignment = Assignment(
             # The same number at all agents: 32 bits of the session's id.
             session_number=int(session_id[:8], 16),
-            cache_folder=str(folder.cache),
+            cache_folder=str(cache),
             exchange_folder=str(folder.exchange),
             lock_path=str(folder.lock),
             compress_threshold_bytes=threshold,
@@ -96,6 +105,8 @@ class Processes:
             return
         if slot_process.slot is not None:
             process.slot = slot_process.slot
+        if isinstance(process, HostProcess):
+            process.set_threads(len(slot_process.slots))
         process.run([(attempt.record, attempt.file) for attempt in attempts])
         if process.wants_write:
             self._watch_room(slot_process.number, process)
@@ -204,7 +215,7 @@ class Processes:
         self._forget(number, process)
         process.close()
         self._log.debug("task process ended", process=number, why=died.reason.text)
-        self._on_event(ev.ProcessDied(number, died.reason, died.running))
+        self._on_event(ev.ProcessDied(number, died.reason, died.running, died.ran))
 
     def _look(self, number: int, process: TaskProcess) -> None:
         now = self._clock.now()

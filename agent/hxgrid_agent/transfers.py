@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from hxgrid.errors import RemoteProtocolError
+from hxgrid.logs import get_logger
 from hxgrid.transport.flow import Finished, Inbox, Outbox
 from hxgrid.wire.batches import Buffer, Chunk, Key, pack_chunk, pack_credit
 from hxgrid.wire.messages import ChunkOf
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 _INPUT = int(ChunkOf.INPUT)
 _RESULT = int(ChunkOf.RESULT)
 _BLOB = int(ChunkOf.BLOB)
+
+MAX_MAPPED_RESULTS = 64
+"""Results of one connection that are on their way at once: each mapping holds a file handle, of
+which there may be fewer than results."""
 
 MAX_LAG_BYTES = 32 * 1024 * 1024
 """Of blobs received and not yet on the disk; beyond it nobody gets credit for more."""
@@ -72,12 +77,14 @@ class InputFile:
 class _Line:
     """One session's connection."""
 
-    __slots__ = ("inbox", "outbox", "session")
+    __slots__ = ("inbox", "outbox", "results", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.inbox = Inbox()
         self.outbox = Outbox()
+        self.results: dict[Key, Attempt] = {}
+        """Large ones that have not begun to leave, oldest first."""
 
 
 class Transfers:
@@ -91,6 +98,7 @@ class Transfers:
         self._blobs: BlobWork
         self._lines: dict[bytes, _Line] = {}
         self._inputs: dict[tuple[int, Key], InputFile] = {}
+        self._log = get_logger("agent")
 
     def connect(self, peers: Peers, blobs: BlobWork) -> None:
         """Say who sends, and who writes blobs to the disk."""
@@ -192,19 +200,15 @@ class Transfers:
         if line is None:
             return
         for attempt in attempts:
-            if not attempt.file:
-                continue
             result = attempt.result
-            if result is not None and result.stored_bytes:
-                buffer = _map(attempt.file)
-                line.outbox.add_transfer(
-                    _RESULT, session.handle, result.task, result.attempt, buffer
-                )
+            if attempt.file and result is not None and result.stored_bytes:
+                line.results[attempt.key] = attempt
 
     def drop_result(self, session: Session, key: Key, path: str) -> None:
         """Stop sending a result and remove its file."""
         line = self._lines.get(session.peer)
         if line is not None:
+            line.results.pop(key, None)
             line.outbox.cancel_transfer(_RESULT, *key)
         with contextlib.suppress(OSError):
             os.unlink(path)  # noqa: PTH108 - a plain text from the core
@@ -219,6 +223,8 @@ class Transfers:
         """Send what the windows allow, and the credits that are due."""
         is_lagging = self._blobs.lag_bytes > MAX_LAG_BYTES
         for peer, line in self._lines.items():
+            if line.results:
+                self._begin_results(line)
             if len(line.outbox):
                 for chunk in line.outbox.next_chunks(self._clock.now()):
                     self._peers.send(peer, pack_chunk(chunk))
@@ -226,6 +232,19 @@ class Transfers:
                 due = line.inbox.credit_due()
                 if due is not None:
                     self._peers.send(peer, pack_credit(due))
+
+    def _begin_results(self, line: _Line) -> None:
+        """Have the next results sent. One that cannot be opened now is tried in the next turn."""
+        results, outbox = line.results, line.outbox
+        while results and len(outbox) < MAX_MAPPED_RESULTS:
+            key, attempt = next(iter(results.items()))
+            try:
+                buffer = _map(attempt.file)
+            except OSError as error:
+                self._log.warning("result not sent yet", task=key[0], why=error)
+                return
+            del results[key]
+            outbox.add_transfer(_RESULT, line.session.handle, *key, buffer)
 
 
 def _map(path: str) -> Buffer:

@@ -15,6 +15,8 @@ which no processor writes in two halves. Layout, in bytes::
       64       the text (process)
     1024  u8   cancel flags, one per serial modulo `RING` (agent)
 
+The page of a host process begins alike and goes on with what `hxgrid.tasks.hostpage` describes.
+
 Serials number the attempts of one process from 1, in the order in which it runs them. They are
 given so that no two attempts that have not ended share a flag; that is why cancelling one can never
 hit the next, however late the flag is raised.
@@ -24,10 +26,11 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import Self
 
 RING = 4096
 """Attempts that one process can hold; a power of two."""
@@ -53,31 +56,33 @@ class SharedPage:
 
     __slots__ = ("_floats", "_mapping", "_words", "flags")
 
+    BYTES: ClassVar[int] = PAGE_BYTES
+
     def __init__(self, mapping: mmap.mmap | None = None) -> None:
         self._mapping = mapping
-        self.flags: memoryview = memoryview(bytearray(PAGE_BYTES) if mapping is None else mapping)
+        self.flags: memoryview = memoryview(bytearray(self.BYTES) if mapping is None else mapping)
         """All bytes of the page; `flags[0]` says whether it is suspended, see `flag_of` for the
         others."""
         self._words = self.flags[:_TEXT_AT].cast("Q")
         self._floats = self.flags[:_TEXT_AT].cast("d")
 
     @classmethod
-    def create(cls, path: Path) -> SharedPage:
+    def create(cls, path: Path) -> Self:
         """Make the file, which must not exist, and map it."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             # Written, not only sized: a full disk must show here and not as a signal later.
-            os.write(descriptor, bytes(PAGE_BYTES))
-            return cls(mmap.mmap(descriptor, PAGE_BYTES))
+            os.write(descriptor, bytes(cls.BYTES))
+            return cls(mmap.mmap(descriptor, cls.BYTES))
         finally:
             os.close(descriptor)
 
     @classmethod
-    def open(cls, path: str) -> SharedPage:
+    def open(cls, path: str) -> Self:
         """Map a file that `create` made."""
         descriptor = os.open(path, os.O_RDWR)
         try:
-            return cls(mmap.mmap(descriptor, PAGE_BYTES))
+            return cls(mmap.mmap(descriptor, cls.BYTES))
         finally:
             os.close(descriptor)
 

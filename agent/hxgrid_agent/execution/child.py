@@ -11,7 +11,6 @@ This module is on the way to every first task: it imports neither zmq nor pydant
 
 from __future__ import annotations
 
-import contextlib
 import faulthandler
 import os
 import select
@@ -20,48 +19,29 @@ import sys
 import threading
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING, Protocol
 
 from hxgrid.errors import StoreError
-from hxgrid.streams.buffers import map_file
 from hxgrid.tasks.agent import TaskAgent
 from hxgrid.tasks.capture import OutputCapture
 from hxgrid.tasks.loading import FunctionSpec
 from hxgrid.tasks.locks import GlobalLock
 from hxgrid.tasks.page import SharedPage
 from hxgrid.tasks.reasons import hide_folder, reason
-from hxgrid.tasks.running import CANCELLED, DONE, Buffer, Functions, judge
-from hxgrid.wire.limits import MAX_PAYLOAD_BYTES, SMALL_PAYLOAD_BYTES
+from hxgrid.tasks.running import CANCELLED, DONE, Functions, judge
 from hxgrid_agent.execution import frames
-from hxgrid_agent.execution.frames import (
-    COMPRESSED,
-    IN_FILE,
-    Assignment,
-    Result,
-    Run,
+from hxgrid_agent.execution.frames import Assignment, Result, Run
+from hxgrid_agent.execution.inside import (
+    be_unobtrusive,
+    end_with_parent,
+    flush_native,
+    inherited_sockets,
 )
 from hxgrid_agent.execution.link import AgentGone, Link
+from hxgrid_agent.execution.outputs import Outputs, expand_input
 
-if sys.platform == "win32":
-    from hxgrid_agent.execution.etiquette_windows import (
-        be_unobtrusive,
-        end_with_parent,
-        flush_native,
-    )
-    from hxgrid_agent.execution.inherit_windows import inherited_sockets
-elif sys.platform == "linux":
-    from hxgrid_agent.execution.etiquette_linux import (
-        be_unobtrusive,
-        end_with_parent,
-        flush_native,
-    )
-    from hxgrid_agent.execution.inherit_posix import inherited_sockets
-else:
-    from hxgrid_agent.execution.etiquette_posix import (
-        be_unobtrusive,
-        end_with_parent,
-        flush_native,
-    )
-    from hxgrid_agent.execution.inherit_posix import inherited_sockets
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _QUIET_S = 0.1
 """A process that is not wanted for so long after its start gets on with what can be done ahead."""
@@ -88,7 +68,7 @@ class Slot:
         self._capture: OutputCapture
         self._agent: TaskAgent
         self._functions: Functions
-        self._assignment: Assignment
+        self._outputs: Outputs
         self._plain_bytes: int  # outputs up to this size are neither compressed nor in a file
         # How long each function took the last time.
         self._last_s: dict[int, float] = {}
@@ -148,13 +128,13 @@ class Slot:
             return (serial, CANCELLED, 0, 0, 0, started_at, started_at, b"")
         try:
             runner = self._functions.runner(run[1])
-            payload = self._input(run) if run[2] else run[4]
+            payload = expand_input(run) if run[2] else run[4]
             started_at = monotonic()
             output = runner(payload)
             ended_at = monotonic()
             size = len(output)
             if size > self._plain_bytes:
-                return self._large(serial, output, started_at, ended_at)
+                return self._outputs.large(serial, output, started_at, ended_at)
                 # A copy, because the task may hold on to its stream.
             return (serial, DONE, 0, size, size, started_at, ended_at, bytes(output))
         except AgentGone:
@@ -169,54 +149,16 @@ class Slot:
 
     # -- what is rare
 
-    def _input(self, run: Run) -> Buffer:
-        """Return the input of an attempt whose flags say that it is not simply there."""
-        _, _, flags, raw_bytes, payload = run
-        if flags & IN_FILE:
-            payload = map_file(os.fsdecode(bytes(payload)))
-        if flags & COMPRESSED:
-            from hxgrid.streams.compression import unpack
-
-            payload = unpack(payload, raw_bytes, MAX_PAYLOAD_BYTES)
-        return payload
-
-    def _large(self, serial: int, output: Buffer, started_at: float, ended_at: float) -> Result:
-        """Compress an output if that pays, and put it into a file if it is still large."""
-        from hxgrid.streams.compression import pack
-
-        packed, is_compressed = pack(output, self._assignment.compress_threshold_bytes)
-        payload = packed if isinstance(packed, bytes | bytearray | memoryview) else bytes(packed)
-        flags = COMPRESSED if is_compressed else 0
-        place, inline = self._place(serial, payload)
-        return (
-            serial,
-            DONE,
-            flags | place,
-            len(payload),
-            len(output),
-            started_at,
-            ended_at,
-            inline,
-        )
-
     def _failed(self, serial: int, error: BaseException, started_at: float) -> Result:
         ended_at = monotonic()
         outcome, payload = judge(error, self._agent.is_cancelled, self._capture.tail())
         try:
-            place, inline = self._place(serial, payload)
+            place, inline = self._outputs.place(serial, payload)
         except StoreError as problem:
             place, inline = 0, reason(f"{str(error)[:1000]} (and {problem})")
             payload = inline
         size = len(payload)
         return (serial, outcome, place, size, size, started_at, ended_at, inline)
-
-    def _place(self, serial: int, payload: Buffer) -> tuple[int, bytes]:
-        """Return the flag that says where a payload is, and what of it goes into the frame."""
-        if len(payload) <= SMALL_PAYLOAD_BYTES:
-            return 0, bytes(payload)
-        folder = self._assignment.exchange_folder
-        write_file(Path(folder, frames.output_name(serial, os.getpid())), payload)
-        return IN_FILE, b""
 
     def _take_frame(self, kind: int, body: bytes) -> None:
         fields = frames.read_json(body)
@@ -237,8 +179,8 @@ class Slot:
         self._link.send(frames.pack_json(frames.READY, notes=notes))
 
     def _assign(self, assignment: Assignment) -> None:
-        self._assignment = assignment
-        self._plain_bytes = min(assignment.compress_threshold_bytes, SMALL_PAYLOAD_BYTES)
+        self._outputs = Outputs(assignment)
+        self._plain_bytes = self._outputs.plain_bytes
         lock = GlobalLock(Path(assignment.lock_path))
         self._agent = TaskAgent(self._page, self, Path(assignment.cache_folder), lock)
         self._functions = Functions(self._agent, assignment.session_number)
@@ -270,34 +212,23 @@ class Slot:
             os._exit(0)
 
 
-def write_file(path: Path, payload: Buffer) -> None:
-    """Write a new file without a copy in between; raise `StoreError` and leave nothing."""
-    try:
-        with path.open("xb", buffering=0) as file:
-            view = memoryview(payload)
-            while view:
-                view = view[file.write(view) :]
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            path.unlink()
-        raise StoreError(
-            f"an output of {len(payload)} bytes cannot be written",
-            where=str(path.parent),
-            why=error.strerror or str(error),
-        ) from error
-
-
 def main(arguments: list[str]) -> int:
     """Run a task process; `arguments` is what its agent passed: see `inherited_sockets`."""
+    return serve(arguments, "slot", Slot)
+
+
+def serve(
+    arguments: list[str], role: str, make: Callable[[socket.socket, socket.socket], Runnable]
+) -> int:
+    """Take the sockets over from the agent and run what is made of them to its end."""
     parent, channel, bell = inherited_sockets(arguments)
     if not end_with_parent(parent):
         return 0
-    sys.argv = ["hxgrid slot"]
+    sys.argv = [f"hxgrid {role}"]
     hide_folder(Path(__file__).parent)
     _stay_alone(channel, bell)
-    slot = Slot(channel, bell)
     try:
-        slot.run()
+        make(channel, bell).run()
     except AgentGone:
         os._exit(0)
     # Only the system closes them now: the agent takes their end for the end of this process, and
@@ -305,6 +236,13 @@ def main(arguments: list[str]) -> int:
     channel.detach()
     bell.detach()
     return 0
+
+
+class Runnable(Protocol):
+    """A task process of either kind."""
+
+    def run(self) -> None:
+        """Serve until the agent says END; raise `AgentGone` if it disappears."""
 
 
 def _warm_up() -> None:

@@ -35,7 +35,7 @@ def end_with_parent(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def be_unobtrusive() -> list[str]:
+def be_unobtrusive(*, keeps_core_dumps: bool = False) -> list[str]:
     """Take the lowest priorities there are; return what could not be done."""
     steps: dict[str, Callable[[], object]] = {
         "nice 19": lambda: os.setpriority(os.PRIO_PROCESS, 0, 19),
@@ -49,6 +49,8 @@ def be_unobtrusive() -> list[str]:
         "keeping orphaned grandchildren": _adopt_orphans,
         "line by line output": _line_buffered,
     }
+    if keeps_core_dumps:
+        del steps["no core dumps"]
     notes = []
     for name, step in steps.items():
         try:

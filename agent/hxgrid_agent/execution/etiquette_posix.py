@@ -11,13 +11,14 @@ def end_with_parent(parent: int) -> bool:
     return os.getppid() == parent
 
 
-def be_unobtrusive() -> list[str]:
+def be_unobtrusive(*, keeps_core_dumps: bool = False) -> list[str]:
     """Take the lowest priority; return what could not be done."""
     notes = []
     try:
         os.setpriority(os.PRIO_PROCESS, 0, 20)
-        _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+        if not keeps_core_dumps:
+            _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+            resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
     except OSError as error:
         notes.append(f"nice 20: {error}")
     return notes

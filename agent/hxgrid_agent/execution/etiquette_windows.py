@@ -21,8 +21,9 @@ def end_with_parent(parent: int) -> bool:  # noqa: ARG001 - the same signature o
     return True
 
 
-def be_unobtrusive() -> list[str]:
+def be_unobtrusive(*, keeps_core_dumps: bool = False) -> list[str]:
     """Take low priorities for disk and memory too; return what could not be done."""
+    del keeps_core_dumps  # a matter of the registry here
     if _kernel.SetPriorityClass(_kernel.GetCurrentProcess(), _PROCESS_MODE_BACKGROUND_BEGIN):
         return []
     return [f"background mode: {ctypes.WinError(ctypes.get_last_error())}"]

@@ -55,6 +55,9 @@ class Died:
     """The attempt it was in."""
     lost: tuple[Key, ...]
     """Attempts that it held besides: not begun, or done and not reported yet."""
+    ran: tuple[Key, ...] = ()
+    """Of a host process: all attempts that ran in it, `running` among them. That one is None if
+    several ran and nobody knows which of them ended the process."""
 
 
 SlotEvent = Ready | Ended | Returned | DataAsked | DataGivenUp | Died

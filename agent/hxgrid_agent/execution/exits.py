@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
+from hxgrid.tasks.hostpage import Crash, CrashKind, Phase
 from hxgrid.tasks.reasons import OUTPUT_BYTES
 
 _MEANINGS = {
@@ -14,6 +16,13 @@ _MEANINGS = {
     "SIGFPE": "an arithmetic error in native code",
     "SIGILL": "an instruction that this processor does not know",
     "SIGBUS": "a mapped file that became shorter, or a full disk behind it",
+}
+
+
+_DURING: dict[int, str] = {
+    Phase.LOADING: " while the module was loaded",
+    Phase.START_SESSION: " in StartSession",
+    Phase.END_SESSION: " in EndSession",
 }
 
 
@@ -30,6 +39,35 @@ def describe_exit(status: int) -> tuple[str, str]:
     meaning = _MEANINGS.get(name)
     detail = f" ({meaning})" if meaning else ""
     return f"the task process died of {name}{detail}", name
+
+
+def describe_host_exit(status: int, crash: Crash | None) -> tuple[str, str]:
+    """Return the same for a host process, whose dying thread may have said more."""
+    if crash is None:
+        sentence, name = describe_exit(status)
+        return sentence.replace("the task process", "the host process"), name
+    if crash.kind is CrashKind.EXIT:
+        sentence, name = f"task code called exit(), with exit code {status}", ""
+    elif crash.kind is CrashKind.EXCEPTION:
+        sentence, name = f"the host process died of exception {crash.code:#x}", f"{crash.code:#x}"
+    else:
+        sentence, name = describe_exit(-crash.code)
+        sentence = sentence.replace("the task process", "the host process")
+    return f"{sentence}{_DURING.get(crash.phase, '')}", name
+
+
+def core_dump(pid: int, folder: Path, pattern: Path = Path("/proc/sys/kernel/core_pattern")) -> str:
+    """Say where the system has put the memory image of a process that ran in `folder`."""
+    try:
+        wanted = pattern.read_text(encoding="utf-8").strip()
+    except (OSError, ValueError):
+        wanted = "core"
+    if wanted.startswith("|"):
+        return f"its memory image went to {Path(wanted[1:].split()[0]).name}"
+    name = wanted.replace("%%", "%").replace("%p", str(pid))
+    candidates = [folder / name, folder / f"{name}.{pid}"]
+    found = [path for path in candidates if path.is_file()]
+    return f"its memory image is {found[0]}" if found else "its memory image was kept"
 
 
 def read_tail(descriptor: int, start: int) -> str:

@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 
 # agent to process
 SETUP = 1
-"""JSON: `page`, the path of the shared page. The first frame."""
+"""JSON: `page`, the path of the shared page, and for a host process `libraries`, a folder in which
+the loader looks for libraries. The first frame."""
 ASSIGN = 2
 """JSON: the session that the process works for; see `Assignment`."""
 FUNCTION = 3
@@ -31,6 +32,8 @@ DATA = 6
 """JSON: `request`, `path` or null, `text`: the answer to DATA_WANTED."""
 END = 7
 """Empty: run the last hooks and end."""
+THREADS = 8
+"""JSON: `count`: how many attempts a host process may run at a time from now on."""
 
 # process to agent
 READY = 16
@@ -114,6 +117,11 @@ def read_json(body: bytes) -> dict[str, Any]:
     if not isinstance(fields, dict):
         raise FrameError("a frame holds no JSON object")
     return fields
+
+
+def pack_bytes(kind: int, body: Buffer) -> bytes:
+    """Make a frame of a body that lies in memory which will be used again."""
+    return b"".join((_HEAD.pack(len(body), kind), body))
 
 
 def pack_serials(kind: int, serials: Iterable[int]) -> bytes:

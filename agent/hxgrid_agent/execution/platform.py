@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 if sys.platform == "win32":
-    from hxgrid_agent.execution.spawn_windows import has_exited, socket_pair, spawn
+    from hxgrid_agent.execution.spawn_windows import has_dumped_core, has_exited, socket_pair, spawn
     from hxgrid_agent.execution.tree_windows import (
         MARK,
         continue_tree,
@@ -15,7 +15,7 @@ if sys.platform == "win32":
         stop_tree,
     )
 else:
-    from hxgrid_agent.execution.spawn_posix import has_exited, socket_pair, spawn
+    from hxgrid_agent.execution.spawn_posix import has_dumped_core, has_exited, socket_pair, spawn
 
     if sys.platform == "linux":
         from hxgrid_agent.execution.tree_linux import (
@@ -40,6 +40,7 @@ __all__ = [
     "MARK",
     "continue_tree",
     "cpu_seconds",
+    "has_dumped_core",
     "has_exited",
     "is_stopped",
     "kill_tree",

@@ -1,4 +1,4 @@
-"""`TaskProcess`: the agent's end of one task process.
+"""`TaskProcess`: the agent's end of one task process; of a host process it is the base.
 
 It is started without belonging to anybody, reports `Ready`, is assigned to one session, runs that
 session's attempts one at a time in the order in which it got them, and ends with `Died`, whatever
@@ -57,12 +57,18 @@ _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM
 class TaskProcess:
     """One task process and what it has been given. See the module's text for its life."""
 
+    role = "slot"
+    """What the command line calls it."""
+
     def __init__(self, number: int, folder: Path) -> None:
         self.number = number
         self.slot = 0
         """What its results say about where they ran; whoever deals the slots sets it."""
         self._folder = folder
         self._mark = secrets.token_hex(8)
+        self._name = f"{number}-{self._mark}"
+        # What the first frame says beside the page.
+        self._setup: dict[str, str] = {}
         # All made by `start`.
         self._process: subprocess.Popen[bytes]
         self._channel: socket.socket
@@ -88,6 +94,7 @@ class TaskProcess:
         self._is_swept = False  # everything that it had started is killed
         self._is_cut = False
         self._is_dead = False
+        self._has_dumped_core = False
 
     # -- life
 
@@ -96,10 +103,9 @@ class TaskProcess:
 
         Costs the caller about a millisecond. On Linux the process dies with the calling thread.
         """
-        name = f"{self.number}-{self._mark}"
-        page_path = self._folder / f"page-{name}"
-        output_path = self._folder / f"output-{name}"
-        self._page = SharedPage.create(page_path)
+        page_path = self._folder / f"page-{self._name}"
+        output_path = self._folder / f"output-{self._name}"
+        self._page = self._make_page(page_path)
         self._output = os.open(output_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._paths = (page_path, output_path)
         self._channel, channel = platform.socket_pair()
@@ -112,11 +118,12 @@ class TaskProcess:
         passed = {name: value for name, value in given.items() if not name.startswith("HXGRID_")}
         try:
             self._process = platform.spawn(
+                self.role,
                 channel,
                 bell,
                 self._output,
                 self._folder,
-                {**_ONE_THREAD, **passed, platform.MARK: self._mark},
+                {**_ONE_THREAD, **self._adapted(passed), platform.MARK: self._mark},
             )
         except OSError:
             self._release()
@@ -125,7 +132,15 @@ class TaskProcess:
         finally:
             channel.close()
             bell.close()
-        self._send(frames.pack_json(frames.SETUP, page=str(page_path)))
+        self._send(frames.pack_json(frames.SETUP, page=str(page_path), **self._setup))
+
+    def _make_page(self, path: Path) -> SharedPage:
+        """Make what the process shares with us."""
+        return SharedPage.create(path)
+
+    def _adapted(self, environment: Mapping[str, str]) -> Mapping[str, str]:
+        """Return what the process gets of our environment."""
+        return environment
 
     @property
     def socket(self) -> socket.socket:
@@ -163,7 +178,7 @@ class TaskProcess:
         if not self._is_swept:
             # What it has left behind, while it can still be found by its parent's number.
             platform.kill_tree(self._process, self._mark)
-        return self._bury(self._process.wait())
+        return self._bury(self._wait())
 
     def close(self) -> None:
         """Let everything go; if it lives, kill it and wait for it. Closing twice is harmless.
@@ -173,7 +188,7 @@ class TaskProcess:
         if self._is_started:
             if not self._is_dead:
                 self.kill("the agent has ended")
-                self._bury(self._process.wait())
+                self._bury(self._wait())
             self._channel.close()
 
     # -- work
@@ -453,11 +468,23 @@ class TaskProcess:
 
     # -- the end
 
+    def _last_attempts(self) -> tuple[Key | None, tuple[Key, ...]]:
+        """Return the attempt that a dead process was in, and those of a host process."""
+        serial, _ = self._page.running
+        return self._keys.get(serial), ()
+
+    def _describe_exit(self, status: int) -> tuple[str, str]:
+        """Return a sentence about the end of a process, and the name of the signal or ""."""
+        return describe_exit(status)
+
+    def _wait(self) -> int:
+        self._has_dumped_core = platform.has_dumped_core(self._process)
+        return self._process.wait()
+
     def _bury(self, status: int) -> Died:
         self._remove_outputs()
-        serial, _ = self._page.running
-        running = self._keys.pop(serial, None)
-        sentence, signal_name = describe_exit(status)
+        running, ran = self._last_attempts()
+        sentence, signal_name = self._describe_exit(status)
         if self._kill_reason:
             sentence, signal_name = self._kill_reason, ""
         reason = Reason(
@@ -465,10 +492,10 @@ class TaskProcess:
             output=read_tail(self._output, self._page.output_mark),
             signal=signal_name,
         )
-        lost = tuple(self._keys.values())
+        lost = tuple(key for key in self._keys.values() if key != running and key not in ran)
         self._keys.clear()
         self._release()
-        return Died(reason, running, lost)
+        return Died(reason, running, lost, ran)
 
     def _has_last_words(self) -> bool:
         """Say whether `on_readable` still finds results that were sent before the end."""

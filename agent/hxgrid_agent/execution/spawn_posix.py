@@ -11,20 +11,21 @@ from pathlib import Path
 
 
 def spawn(
+    role: str,
     channel: socket.socket,
     bell: socket.socket,
     output: int,
     folder: Path,
     environment: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
-    """Start `hxgrid slot` in a session of its own, with these ends of its sockets.
+    """Start `hxgrid <role>` in a session of its own, with these ends of its sockets.
 
     On Linux the process dies with the *thread* that calls this.
     """
     descriptors = (channel.fileno(), bell.fileno())
     arguments = [os.getpid(), *descriptors]
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "hxgrid", "slot", *map(str, arguments)],
+        [sys.executable, "-P", "-m", "hxgrid", role, *map(str, arguments)],
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=output,
@@ -38,6 +39,15 @@ def spawn(
 def socket_pair() -> tuple[socket.socket, socket.socket]:
     """Return the agent's end and the process's end of a connection."""
     return socket.socketpair()
+
+
+def has_dumped_core(process: subprocess.Popen[bytes]) -> bool:
+    """Say whether the system has kept the memory of a dead process that was not waited for yet."""
+    try:
+        status = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return status is not None and status.si_code == os.CLD_DUMPED
 
 
 def has_exited(process: subprocess.Popen[bytes]) -> bool:

@@ -16,15 +16,16 @@ from hxgrid_agent.execution.tree_windows import enclose  # noqa: E402
 
 
 def spawn(
+    role: str,
     channel: socket.socket,
     bell: socket.socket,
     output: int,
     folder: Path,
     environment: Mapping[str, str],
 ) -> subprocess.Popen[bytes]:
-    """Start `hxgrid slot` in a job object, with these ends of its sockets."""
+    """Start `hxgrid <role>` in a job object, with these ends of its sockets."""
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "hxgrid", "slot", str(os.getpid())],
+        [sys.executable, "-P", "-m", "hxgrid", role, str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=output,
@@ -50,6 +51,12 @@ def socket_pair() -> tuple[socket.socket, socket.socket]:
         # A pair is a TCP connection here, which would gather small frames.
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return ends
+
+
+def has_dumped_core(process: subprocess.Popen[bytes]) -> bool:
+    """Say no: where the system keeps dumps, it does so without telling."""
+    del process
+    return False
 
 
 def has_exited(process: subprocess.Popen[bytes]) -> bool:
