@@ -98,6 +98,8 @@ class Transfers:
         self._blobs: BlobWork
         self._lines: dict[bytes, _Line] = {}
         self._inputs: dict[tuple[int, Key], InputFile] = {}
+        self._is_held_up = False
+        """A result could not be opened, and that was said."""
         self._log = get_logger("agent")
 
     def connect(self, peers: Peers, blobs: BlobWork) -> None:
@@ -241,8 +243,11 @@ class Transfers:
             try:
                 buffer = _map(attempt.file)
             except OSError as error:
-                self._log.warning("result not sent yet", task=key[0], why=error)
+                if not self._is_held_up:
+                    self._log.warning("result not sent yet", task=key[0], why=error)
+                self._is_held_up = True
                 return
+            self._is_held_up = False
             del results[key]
             outbox.add_transfer(_RESULT, line.session.handle, *key, buffer)
 
