@@ -224,7 +224,7 @@ class Intake:
             self._watching_count -= 1
 
     def _has_ample_room(self) -> bool:
-        low = self.max_count - max(1, self.max_count // 2)
+        low = self.max_count - max(1, self.max_count // 4)
         return not self.open_count or (
             self.open_count <= low and self.memory_bytes <= self.max_bytes - self.max_bytes // 4
         )
