@@ -82,9 +82,10 @@ class Job:
         session.wait_for_completion()
         took_s = time.perf_counter() - began
         attempts = [one.attempts[-1] for one in tasks if one is not None]
-        first = min(one.started for one in attempts)
-        last = max(one.ended for one in attempts)
-        inside = sum(one.ended - one.started for one in attempts)
+        stamps = [(one.started or 0.0, one.ended or 0.0) for one in attempts]
+        first = min(started for started, _ in stamps)
+        last = max(ended for _, ended in stamps)
+        inside = sum(ended - started for started, ended in stamps)
         self.outside.append(1 - inside / (SLOTS * (last - first)))
         return took_s
 

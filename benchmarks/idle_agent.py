@@ -26,6 +26,8 @@ def main() -> list[Answer]:
         deadline = time.monotonic() + 30
         while len(agent.children()) < SLOTS and time.monotonic() < deadline:
             time.sleep(0.05)
+        if len(agent.children()) < SLOTS:
+            raise SystemExit("the agent has not started its task processes")
         time.sleep(SETTLE_S)
         began, before = time.monotonic(), _cpu_s(agent)
         time.sleep(WATCH_S)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from functools import partial
 
 from benchmarks.bare import BareEchoes
 from benchmarks.grids import SLOTS, Grid, keyed_grid, token_grid
@@ -45,8 +46,8 @@ def main() -> list[Answer]:
             grid.warm_up(TASK, "echo")
             values = take_turns(
                 {
-                    "bare": lambda bare=bare: bare.large_rate(TASKS, PAYLOAD, IN_FLIGHT),
-                    "ours": lambda grid=grid: rate(grid),
+                    "bare": partial(bare.large_rate, TASKS, PAYLOAD, IN_FLIGHT),
+                    "ours": partial(rate, grid),
                 },
                 RUNS,
             )

@@ -58,10 +58,10 @@ def main() -> list[Answer]:
 
 
 def _peak_mb() -> float:
-    try:
-        import resource
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         return float(psutil.Process().memory_info().peak_wset) / 1e6
+    import resource
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
 

@@ -10,6 +10,7 @@ import contextlib
 import os
 import statistics
 import time
+from functools import partial
 
 from benchmarks.bare import BareEchoes
 from benchmarks.grids import Grid, keyed_grid, token_grid
@@ -46,7 +47,7 @@ def main() -> list[Answer]:
             return statistics.median(bare.round_trips(ROUND_TRIPS, PAYLOAD)) * 1e6
 
         values = take_turns(
-            {"bare": bare_us, **{grid.kind: (lambda g=grid: round_trip_us(g)) for grid in grids}},
+            {"bare": bare_us, **{grid.kind: partial(round_trip_us, grid) for grid in grids}},
             RUNS,
         )
     answers = [_answer(grid.kind, values[grid.kind], values["bare"]) for grid in grids]

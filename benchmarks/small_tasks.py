@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 from benchmarks.bare import BareEchoes
@@ -54,7 +55,7 @@ def main() -> list[Answer]:
         values = take_turns(
             {
                 "bare": lambda: bare.rate(TASKS, PAYLOAD, IN_FLIGHT),
-                **{grid.kind: (lambda grid=grid: rate(grid)) for grid in grids},
+                **{grid.kind: partial(rate, grid) for grid in grids},
             },
             RUNS,
         )
