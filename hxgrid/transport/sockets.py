@@ -153,7 +153,14 @@ class SocketFactory:
 
     def _new(self, kind: int) -> Socket:
         limits = self._limits
-        socket = self._context.socket(kind)
+        try:
+            socket = self._context.socket(kind)
+        except zmq.ZMQError as error:
+            raise TransportError(
+                "no more connections can be made",
+                why=str(error),
+                advice="Lower max_connections, or raise the limit on open files.",
+            ) from error
         socket.linger = _ms(limits.linger_s)
         socket.maxmsgsize = limits.max_frame_bytes  # else a lie about a size reserves gigabytes
         socket.sndhwm = limits.send_hwm

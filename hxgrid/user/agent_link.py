@@ -392,7 +392,10 @@ class AgentLink:
 
     def _take_welcome(self, welcome: Welcome) -> None:
         if self.state is not LinkState.GREETING:
-            return  # two questions, two answers: the first one counts
+            # The agent has begun anew, upon a Hello that was on its way when the connection was
+            # renewed: with other windows, and without what was half sent. So do we.
+            self._renew()
+            return
         if welcome.boot_id != self.agent:
             self._owner.on_broken(self, "the agent was started again")
             return

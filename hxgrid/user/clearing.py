@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from hxgrid.user.agent_link import AgentLink
-from hxgrid.wire.messages import Document
+from hxgrid.wire.messages import Document, Goodbye
 
 OnOver = Callable[[list[str]], None]
 """Gets the names of agents that have not confirmed."""
@@ -49,7 +49,8 @@ class Clearings:
         one = _Round(request, deadline, on_over)
         one.missed.extend(unreachable)
         for link in links:
-            if link.is_open and link.send(message):
+            # A Goodbye also goes where Hello is not answered yet: the session is open there already.
+            if (link.is_open or isinstance(message, Goodbye)) and link.send(message):
                 one.waiting[link.agent] = link
             else:
                 one.missed.append(link.name)

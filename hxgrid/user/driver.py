@@ -123,6 +123,8 @@ class Driver:
         """What running tasks last reported, by agent and task."""
         self.due: dict[AgentLink, None] = {}
         """Links to look at in this turn; part of `LinkOwner`."""
+        self.error_count = 0
+        """Orders that could not be carried out for a reason that nobody foresaw."""
         self.on_failed: Callable[[TaskRecord], None] = lambda _record: None
         """Told of every task that has failed for good."""
         self.dispatcher = dispatcher
@@ -285,8 +287,13 @@ class Driver:
             self._is_busy = False
 
     def _execute(self, actions: Sequence[Action]) -> None:
+        """Carry out orders. One that fails must not stop the others: the core counts on them."""
         for action in actions:
-            self._carry_out[type(action)](action)
+            try:
+                self._carry_out[type(action)](action)
+            except Exception:  # noqa: BLE001 - said in the log, counted, and the session goes on
+                self.error_count += 1
+                _log.exception("order failed", order=type(action).__name__)
 
     def _send_attempts(self, action: SendAttempts) -> None:
         link = self.links.get(action.agent)
@@ -316,13 +323,17 @@ class Driver:
             link.add_small(heads, payloads, small_bytes)
 
     def _offer(self, link: AgentLink, record: TaskRecord, attempt: Attempt) -> bool:
+        if not link.is_open:
+            return False  # lost a moment ago; what is said to a stranger counts for nothing
         document = self._offers.document(record.function, link.platform)
         if document is None:
             why = f"the module set has no files for {link.platform}"
             self._end_here(link.agent, (record.id, attempt.number), _REFUSED, why)
             return False
+        if not link.send(document):
+            return False
         link.offered.add(record.function)
-        return link.send(document)
+        return True
 
     def _acknowledge(self, action: AcknowledgeResults) -> None:
         link = self.links.get(action.agent)
