@@ -18,8 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
 
-from hxgrid.errors import SessionClosed, TaskError
+from hxgrid.errors import ModuleError, SessionClosed, TaskError
 from hxgrid.modules.calls import Call
+from hxgrid.modules.images import is_native
 from hxgrid.modules.sets import ModuleSet
 from hxgrid.settings import UserSettings
 from hxgrid.streams import Stream
@@ -213,6 +214,11 @@ class InlineSession:
         if number is None:
             module_set = modules if isinstance(modules, ModuleSet) else ModuleSet(modules)
             (_, path), *others = module_set.files(module_set.platforms[0])
+            if is_native(path.name):
+                raise ModuleError(
+                    f"{path.name!r} is a native module, which does not run inline",
+                    advice='Use connect("local").',
+                )
             self._make_importable(other.parent for _, other in others)
             number = self._function_ids[key] = len(self._function_ids) + 1
             spec = FunctionSpec(

@@ -19,8 +19,9 @@ class ModuleSet:
 
     `files` are paths on this computer; each travels under its own name, original case kept. To
     keep folders, give `root`: names are then relative to it. With `variants`, the set has further
-    files per platform (`sys.platform` values, such as "linux" or "win32"), and an agent gets those
-    of its own; an agent for which there is no variant gets no such task.
+    files per platform (`sys.platform` values, such as "linux" or "win32", or with a processor, such
+    as "linux-x86_64"), and an agent gets those of its own; an agent for which there is no variant
+    gets no such task. Shared libraries tell for themselves what they are for.
 
     Files are read when the first task that uses them is submitted. Raises `ModuleError` if a
     file is missing, is not a file, or if two files would have one name.

@@ -20,6 +20,7 @@ from typing import Final, Protocol
 
 from hxgrid.errors import ProtocolError, TransportError
 from hxgrid.logs import get_logger
+from hxgrid.modules.images import platform_names
 from hxgrid.transport.flow import Outbox
 from hxgrid.transport.sockets import MESSAGES_PER_TURN, Socket, receive_message, send_message
 from hxgrid.user.arrivals import Arrivals
@@ -134,7 +135,7 @@ class AgentLink:
         self.name = entry.name
         self.state = LinkState.GREETING
         self.platform = ""
-        """`sys.platform` there, known from `Welcome` on."""
+        """Such as "linux-x86_64", known from `Welcome` on."""
         self.slots = 0
         """Slots there, known from `Welcome` on."""
         self.offered: set[int] = set()
@@ -401,7 +402,8 @@ class AgentLink:
             return
         self.greet_deadline = None
         self._handle = welcome.handle
-        self.platform = welcome.capabilities.platform
+        here = welcome.capabilities
+        self.platform, _ = platform_names(here.platform, here.machine)
         self.slots = welcome.slots
         self.state = LinkState.RESUMING if welcome.resumed else LinkState.OPEN
         self._owner.on_welcome(self, welcome)

@@ -5,6 +5,9 @@ found is kept by (modules, function, time limit) and looked at again at most onc
 if a file's size or time has changed is it read anew. Equal contents get the same number, whatever
 they are called by, so an agent is told of a function once.
 
+Shared libraries run where they were made for: what system and processor that is stands in the file,
+and an agent that is of another kind is not offered the function.
+
 Filled by the application's threads, read by the loop. A number, once given, always means the same.
 """
 
@@ -18,6 +21,8 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from hxgrid.errors import ModuleError
+from hxgrid.logs import get_logger
+from hxgrid.modules import images
 from hxgrid.modules.sets import ModuleSet
 from hxgrid.streams.digests import digest_bytes
 from hxgrid.user.blobs import BlobShelf
@@ -31,6 +36,7 @@ the cost of submitting a small task."""
 Modules = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ModuleSet
 
 _ANY = "any"
+_log = get_logger("user")
 
 
 class Offered(NamedTuple):
@@ -76,9 +82,12 @@ class OfferBook:
         return Offered(self._number({_ANY: offer}))
 
     def document(self, number: int, platform: str) -> FunctionOffer | None:
-        """Return what to tell an agent of this platform; None if there is nothing for it."""
+        """Return what to tell an agent of this platform, such as "linux-x86_64", or None."""
         documents = self._documents[number]
-        return documents.get(platform, documents.get(_ANY))
+        for name in (platform, platform.partition("-")[0], _ANY):
+            if name in documents:
+                return documents[name]
+        return None
 
     # -- inside
 
@@ -98,28 +107,39 @@ class OfferBook:
         if found is not None and found.stamp == stamp:
             offered = found.offered
         else:
-            documents = {
-                platform: self._make(named, function, time_limit_s)
-                for platform, named in files.items()
-            }
+            documents: dict[str, FunctionOffer] = {}
+            for platform, named in files.items():
+                fit, offer = self._make(platform, named, function, time_limit_s)
+                if fit in documents:
+                    raise ModuleError(f"two variants of a module set are for {fit}")
+                documents[fit] = offer
             platforms = () if _ANY in documents else tuple(documents)
             offered = Offered(self._number(documents), platforms)
         self._found[key] = _Found(offered, stamp, time.monotonic() + LOOK_AGAIN_S)
         return offered
 
     def _make(
-        self, named: Iterable[tuple[str, Path]], function: str, time_limit_s: float | None
-    ) -> FunctionOffer:
+        self,
+        platform: str,
+        named: Iterable[tuple[str, Path]],
+        function: str,
+        time_limit_s: float | None,
+    ) -> tuple[str, FunctionOffer]:
+        """Return for which platform the files are, more exactly than was said, and the offer."""
         entries = []
+        contents: dict[str, bytes] = {}
         for name, path in named:
             # In memory and not mapped: a compiler may write a new file while we serve this one.
-            content = _read(path)
+            content = contents[name] = _read(path)
             digest = digest_bytes(content)
             self._shelf.add(digest, content)
             entries.append(FileEntry(path=name, digest=digest, bytes=len(content)))
-        return FunctionOffer(
+        is_native = images.is_native(entries[0].path)
+        if is_native:
+            platform = _checked_platform(platform, contents)
+        return platform, FunctionOffer(
             function=0,
-            kind="module",
+            kind="native" if is_native else "module",
             entry=function,
             files=tuple(entries),
             time_limit_s=time_limit_s,
@@ -141,6 +161,27 @@ class OfferBook:
                 }
                 self._numbers[contents] = number
         return number
+
+
+def _checked_platform(platform: str, contents: Mapping[str, bytes]) -> str:
+    """Return what kind of computer shared libraries are for; warn of what they will not find."""
+    found = {name: images.read_image(content) for name, content in contents.items()}
+    first = next(iter(contents))
+    image = found[first]
+    if image is None:
+        raise ModuleError(
+            f"module file {first!r} is no shared library", why="its contents cannot be read as one"
+        )
+    if platform not in (_ANY, image.system, image.platform):
+        raise ModuleError(f"module file {first!r} is for {image.platform}, not for {platform}")
+    known = [(name, each) for name, each in found.items() if each is not None]
+    for name, library in images.missing(known):
+        _log.warning(
+            "a module needs a library that is neither listed nor part of the system",
+            module=name,
+            library=library,
+        )
+    return image.platform
 
 
 def _stamp(paths: Iterable[Path]) -> tuple[tuple[str, int, int], ...]:

@@ -19,12 +19,13 @@ from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
 from hxgrid.user.core.trouble import MAX_ATTEMPTS_EVER, MAX_LOSSES, Trouble
 from hxgrid.wire.batches import ResultRecord
-from hxgrid.wire.messages import Outcome
+from hxgrid.wire.messages import AttemptFlag, Outcome, Reason
 
 LOST = "lost"
 """Outcome of an attempt that no RESULTS record told of."""
 _OUTCOME_NAMES = {outcome.value: outcome.name for outcome in Outcome}
 _DONE = int(Outcome.DONE)
+_ALONE = int(AttemptFlag.ALONE)
 _COUNTING = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.UNUSABLE})
 _NEVER_STARTED = frozenset({Outcome.REFUSED, Outcome.NOT_STARTED, Outcome.UNUSABLE})
 
@@ -129,7 +130,7 @@ class Endings:
         elif is_good:
             self._complete(task, record, now)
         else:
-            self._take_bad(agent, task, Outcome(record.outcome), record, was, now)
+            self._take_bad(agent, task, attempt, record, was, now)
         return is_good
 
     def _note(self, attempt: Attempt, record: ResultRecord) -> None:
@@ -143,11 +144,12 @@ class Endings:
         self,
         agent: AgentView,
         task: TaskRecord,
-        outcome: Outcome,
+        attempt: Attempt,
         record: ResultRecord,
         was: AttemptState,
         now: float,
     ) -> None:
+        outcome = Outcome(record.outcome)
         trouble = trouble_of(task)
         if outcome in _COUNTING:
             task.failures += 1
@@ -157,6 +159,10 @@ class Endings:
         elif outcome is not Outcome.NOT_STARTED or was is not AttemptState.RECALLED:
             # Unasked, it would come back at once: the agent is about to say why by its state.
             trouble.losses += outcome is Outcome.LOST
+            reason = attempt.reason
+            if isinstance(reason, Reason) and reason.is_suspect:
+                # It may have taken others down with it; the next time it is alone.
+                task.flags |= _ALONE
             trouble.back_off(agent.agent, now)
         never_started = outcome in _NEVER_STARTED or (
             outcome is Outcome.CANCELLED and not record.started_at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hxgrid.modules.images import platform_names
 from hxgrid.wire.messages import Capabilities
 
 
@@ -12,7 +13,7 @@ class Requirements:
     """Every field that is set must be met; equal ones wait in one lane, so share them."""
 
     platforms: tuple[str, ...] = ()
-    """Any of these values of `sys.platform`."""
+    """Any of these values of `sys.platform`, alone or with a processor: "linux-x86_64"."""
     machine: str = ""
     python_implementation: str = ""
     python_version: str = ""
@@ -23,8 +24,10 @@ class Requirements:
 
     def unmet_by(self, capabilities: Capabilities) -> str:
         """Say what an agent lacks, as the end of the sentence "it ..."; empty if nothing."""
-        if self.platforms and capabilities.platform not in self.platforms:
-            return f"needs {' or '.join(self.platforms)}, not {capabilities.platform}"
+        if self.platforms:
+            exact, system = platform_names(capabilities.platform, capabilities.machine)
+            if exact not in self.platforms and system not in self.platforms:
+                return f"needs {' or '.join(self.platforms)}, not {exact}"
         if self.machine and capabilities.machine != self.machine:
             return f"needs a {self.machine} processor, not {capabilities.machine}"
         return self._unmet_python(capabilities) or self._unmet_size(capabilities)

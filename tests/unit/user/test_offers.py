@@ -12,6 +12,7 @@ from hxgrid.modules.sets import ModuleSet
 from hxgrid.user import offers
 from hxgrid.user.blobs import BlobShelf
 from hxgrid.user.offers import OfferBook
+from tests.harness import images
 
 
 @pytest.fixture
@@ -67,13 +68,58 @@ def test_the_first_file_holds_the_function_and_all_travel(book: OfferBook, tmp_p
 def test_a_module_set_has_a_document_for_each_of_its_platforms(
     book: OfferBook, tmp_path: Path
 ) -> None:
-    linux, windows = (_write(tmp_path / name, name, 1) for name in ("a.so", "a.dll"))
+    linux, windows = (_write(tmp_path / name, name, 1) for name in ("a.py", "b.py"))
     offered = book.find(ModuleSet(variants={"linux": linux, "win32": windows}), "f", None)
     assert offered.platforms == ("linux", "win32")
-    document = book.document(offered.id, "win32")
+    document = book.document(offered.id, "win32-x86_64")
     assert document is not None
-    assert document.files[0].path == "a.dll"
-    assert book.document(offered.id, "darwin") is None
+    assert document.files[0].path == "b.py"
+    assert book.document(offered.id, "darwin-aarch64") is None
+
+
+def test_a_shared_library_is_offered_where_it_fits(book: OfferBook, tmp_path: Path) -> None:
+    library = _write_bytes(tmp_path / "libTask.so", images.elf("libc.so.6"))
+    offered = book.find(library, "RunTask", None)
+    assert offered.platforms == ("linux-x86_64",)
+    document = book.document(offered.id, "linux-x86_64")
+    assert document is not None
+    assert (document.kind, document.files[0].path) == ("native", "libTask.so")
+    assert book.document(offered.id, "linux-aarch64") is None
+    assert book.document(offered.id, "win32-x86_64") is None
+
+
+def test_variants_for_several_processors_are_told_apart(book: OfferBook, tmp_path: Path) -> None:
+    intel = _write_bytes(tmp_path / "intel" / "a.so", images.elf())
+    arm = _write_bytes(tmp_path / "arm" / "a.so", images.elf(machine="aarch64"))
+    windows = _write_bytes(tmp_path / "a.dll", images.pe())
+    variants = {"linux-x86_64": intel, "linux-aarch64": arm, "win32": windows}
+    offered = book.find(ModuleSet(variants=variants), "f", None)
+    assert offered.platforms == ("linux-x86_64", "linux-aarch64", "win32-x86_64")
+    with pytest.raises(ModuleError, match="is for linux-x86_64, not for win32"):
+        book.find(ModuleSet(variants={"win32": intel}), "f", None)
+    with pytest.raises(ModuleError, match="two variants"):
+        book.find(ModuleSet(variants={"linux": intel, "linux-x86_64": intel}), "f", None)
+
+
+def test_what_is_called_a_library_and_is_none_is_refused(book: OfferBook, tmp_path: Path) -> None:
+    with pytest.raises(ModuleError, match="no shared library"):
+        book.find(_write(tmp_path / "a.so", "print()", 1), "f", None)
+
+
+def test_a_library_that_will_be_missing_is_warned_about(
+    book: OfferBook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    user = _write_bytes(tmp_path / "a.so", images.elf("libc.so.6", "libb.so", "libzmq.so.5"))
+    other = _write_bytes(tmp_path / "libb.so", images.elf("libm.so.6"))
+    book.find([user, other], "f", None)
+    assert "libzmq.so.5" in caplog.text
+    assert "libb.so" not in caplog.text
+
+
+def _write_bytes(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    return path
 
 
 def test_missing_files_and_empty_names_are_told(book: OfferBook, tmp_path: Path) -> None:
