@@ -35,6 +35,7 @@ from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
     Socket,
     SocketFactory,
+    is_loopback,
     receive_message,
     send_message,
 )
@@ -152,6 +153,10 @@ class CoordinatorLink:
 
     def _connect(self, host: str, port: int) -> None:
         self._disconnect()
+        if self._is_loopback_only and not (host == "localhost" or is_loopback(host)):
+            # The token is for this computer; an answer by UDP may name any other.
+            self._handle(LinkLost("it is not on this computer, and there are no keys"))
+            return
         try:
             key = self._settings.coordinator_key
             self._socket = self._factory.dealer(host, port, server_key=key)

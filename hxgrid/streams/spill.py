@@ -1,7 +1,9 @@
 """Queued input on disk, for when memory is short.
 
 Each process has a folder of its own under the common one, named by its process id and a random
-part, so that no process ever reads what another left behind. It holds a file `owner`, which the
+part, so that no process ever reads what another left behind. The common one may be the system's
+temporary folder: one in between would belong to whoever made it first, who could keep all other
+people out, or exchange what they have below it. A process's folder holds a file `owner`, which the
 process keeps locked; the system lets go of the lock when the process ends, however it ends. So a
 folder whose `owner` can be locked is stale, and whoever starts next removes it.
 
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer
 
-_FOLDER_NAME = re.compile(r"[0-9]+-[0-9a-f]{16}")
+_PREFIX = "hxgrid-spill-"
+_FOLDER_NAME = re.compile(_PREFIX + r"[0-9]+-[0-9a-f]{16}")
 _OWNER = "owner"
 _CLAIM_ATTEMPTS = 5
 
@@ -186,6 +189,8 @@ def _remove_if_stale(folder: Path) -> bool:
         with contextlib.suppress(OSError):
             folder.rmdir()
         return False
+    except PermissionError:
+        return False  # somebody else's
     except OSError as error:
         _log.warning("stale folder not looked at", folder=folder, reason=error)
         return False
@@ -219,7 +224,7 @@ def _claim_folder(parent: Path) -> tuple[Path, int]:
     """Make a folder of our own and lock it."""
     try:
         for _attempt in range(_CLAIM_ATTEMPTS):
-            folder = parent / f"{os.getpid()}-{secrets.token_hex(8)}"
+            folder = parent / f"{_PREFIX}{os.getpid()}-{secrets.token_hex(8)}"
             folder.mkdir(mode=0o700, parents=True)
             descriptor = _lock_owner(folder)
             if descriptor is not None:

@@ -49,7 +49,7 @@ class Clearings:
         one = _Round(request, deadline, on_over)
         one.missed.extend(unreachable)
         for link in links:
-            # A Goodbye also goes where Hello is not answered yet: the session is open there already.
+            # A Goodbye also goes where Hello is not answered yet: it has opened the session there.
             if (link.is_open or isinstance(message, Goodbye)) and link.send(message):
                 one.waiting[link.agent] = link
             else:

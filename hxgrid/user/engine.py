@@ -369,4 +369,4 @@ def _user_name() -> str:
 def _spill_parent(settings: UserSettings) -> Path:
     if settings.spill_folder is not None:
         return settings.spill_folder
-    return Path(tempfile.gettempdir()) / "hxgrid-spill"
+    return Path(tempfile.gettempdir())

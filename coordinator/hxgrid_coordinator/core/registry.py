@@ -134,6 +134,9 @@ class Registry:
         if event.key and status.public_key != event.key:
             # Else one agent could speak for another.
             return Refusal(code="role", text="the status names another key than the connection")
+        known = self._agents.get(status.agent)
+        if event.key and known is not None and known.status.public_key != event.key:
+            return Refusal(code="role", text="this agent is known with another key")
         if status.agent not in self._agents and len(self._agents) >= self._max_agents:
             return Refusal(code="busy", text=f"the roster is full with {self._max_agents} agents")
         return None

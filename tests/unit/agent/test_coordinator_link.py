@@ -66,10 +66,10 @@ class Bench:
         self.remembered = RememberedCoordinators(folder)
         self.link = self.make("lab")
 
-    def make(self, grid: str, **settings: float) -> CoordinatorLink:
+    def make(self, grid: str, host: str = "127.0.0.1", **settings: float) -> CoordinatorLink:
         return CoordinatorLink(
             AgentSettings(
-                coordinator=f"127.0.0.1:{self.coordinator.port}",
+                coordinator=f"{host}:{self.coordinator.port}",
                 name=grid,
                 status_s=0.05,
                 beacon_port=9,  # nobody answers there
@@ -152,3 +152,15 @@ def test_a_coordinator_of_another_version_is_not_used(
         bench.link.start()
         bench.turn_until(lambda: "9.0" in caplog.text, "the complaint")
     assert bench.link._discovery.state is not DiscoveryState.LINKED
+
+
+def test_the_token_is_not_shown_to_another_computer(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connected: list[str] = []
+    monkeypatch.setattr(bench.factory, "dealer", lambda host, *_, **__: connected.append(host))
+    bench.link.close()
+    bench.link = bench.make("lab", host="192.0.2.7")
+    bench.link.start()
+    bench.link.tick(MonotonicClock().now())
+    assert connected == []

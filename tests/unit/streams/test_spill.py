@@ -205,14 +205,14 @@ def test_B8_the_folder_of_this_process_is_never_stale(tmp_path: Path) -> None:  
 
 
 def test_what_others_keep_beside_it_is_not_touched(tmp_path: Path) -> None:
-    (tmp_path / "123-notes").mkdir()
-    (tmp_path / "4711-0123456789abcdef.txt").touch()
+    (tmp_path / "hxgrid-spill-notes").mkdir()
+    (tmp_path / "hxgrid-spill-4711-0123456789abcdef.txt").touch()
     assert remove_stale(tmp_path) == 0
     assert len(entries(tmp_path)) == 2
 
 
 def test_a_folder_left_between_creation_and_lock_goes(tmp_path: Path) -> None:
-    (tmp_path / "4711-0123456789abcdef").mkdir()
+    (tmp_path / "hxgrid-spill-4711-0123456789abcdef").mkdir()
     remove_stale(tmp_path)
     assert entries(tmp_path) == []
 
@@ -269,3 +269,19 @@ def test_several_threads_may_write_at_once(folder: SpillFolder) -> None:
         thread.join()
     assert results == {number: bytes([number]) * 1000 for number in range(8)}
     assert folder.used_bytes == 0
+
+
+def test_several_people_share_a_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with SpillFolder(tmp_path) as theirs:
+        folder = theirs.write(b"theirs").path.parent
+        assert folder.parent == tmp_path, "a folder between would belong to who came first"
+
+        def is_not_ours(*_: object) -> int:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        monkeypatch.setattr(os, "open", is_not_ours)
+        assert remove_stale(tmp_path) == 0
+        monkeypatch.undo()
+    assert caplog.records == []

@@ -425,6 +425,15 @@ def test_an_agent_that_speaks_for_another_key_is_refused() -> None:
     assert len(registry) == 1
 
 
+def test_an_agent_that_speaks_for_another_agent_is_refused() -> None:
+    registry = new_registry()
+    report(registry, status(1, public_key="a" * 40), key="a" * 40)
+    theft = status(1, "192.0.2.66", public_key="b" * 40, leaving=True)
+    assert refused(report(registry, theft, key="b" * 40)).code == "role"
+    assert len(registry) == 1
+    assert next(registry.entries()).status.public_key == "a" * 40
+
+
 def test_a_status_of_nonsense_size_is_refused() -> None:
     registry = new_registry()
     assert refused(report(registry, status(1), size_bytes=MAX_STATUS_BYTES + 1)).code == "malformed"
