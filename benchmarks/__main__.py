@@ -16,7 +16,15 @@ from rich.table import Table
 
 from benchmarks.measuring import Answer, computer
 
-ALL = ("round_trip", "small_tasks", "large_tasks", "computing", "map_memory", "idle_agent")
+ALL = (
+    "round_trip",
+    "small_tasks",
+    "large_tasks",
+    "computing",
+    "map_memory",
+    "idle_agent",
+    "native_calls",
+)
 
 
 def main(names: list[str]) -> int:

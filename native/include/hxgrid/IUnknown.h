@@ -13,7 +13,7 @@
 #error "IUnknown.h is C++; C sources include hxgrid/hxgrid_task.h"
 #endif
 
-#if !(defined(_WIN32) && (!defined(HXG_NO_WINDOWS_H) || defined(_WINDOWS_)))
+#if !defined(HXG_HAS_WINDOWS_H)
 struct HXG_NOVTABLE IUnknown {
     virtual HRESULT HXG_STDCALL QueryInterface(REFIID iid, void **object) = 0;
     virtual ULONG HXG_STDCALL AddRef() = 0;

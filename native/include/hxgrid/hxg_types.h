@@ -18,6 +18,7 @@
 
 #if defined(_WIN32) && (!defined(HXG_NO_WINDOWS_H) || defined(_WINDOWS_))
 
+#define HXG_HAS_WINDOWS_H 1
 #include <windows.h>
 /* windows.h leaves IUnknown out when WIN32_LEAN_AND_MEAN is defined. */
 #include <unknwn.h>

@@ -114,7 +114,7 @@ class Stream {
     const std::uint8_t *data() { return stream_->GetBasePointer(); }
     std::uint32_t size() { return stream_->GetLength(); }
     std::uint32_t position() { return stream_->GetPos(); }
-    void seek(std::uint32_t position) { stream_->Seek(position); }
+    void seek(std::uint32_t new_position) { stream_->Seek(new_position); }
     /* Bytes from the position to the end. */
     std::uint32_t left() {
         const std::uint32_t end = size(), at = position();
@@ -124,10 +124,9 @@ class Stream {
 
    private:
     static std::uint32_t narrowed(std::size_t count) {
-        if (static_cast<std::uint64_t>(count) > 0xFFFFFFFFu) {
-            throw std::length_error("a stream holds less than 4 GiB");
-        }
-        return static_cast<std::uint32_t>(count);
+        const std::uint32_t narrow = static_cast<std::uint32_t>(count);
+        if (narrow != count) throw std::length_error("a stream holds less than 4 GiB");
+        return narrow;
     }
 
     IGenericStream *stream_;
@@ -151,8 +150,9 @@ class Data : public Stream {
 /* What a task has been given. */
 class Task {
    public:
-    Task(IAgent *agent, DWORD session_id, IGenericStream *in_stream, IGenericStream *out_stream)
-        : agent(agent), session_id(session_id), in(in_stream), out(out_stream) {}
+    Task(IAgent *its_agent, DWORD its_session, IGenericStream *in_stream,
+         IGenericStream *out_stream)
+        : agent(its_agent), session_id(its_session), in(in_stream), out(out_stream) {}
 
     /* Whether to go on; waits while the computer's owner needs it. */
     bool is_wanted() const { return agent->TestConnection(session_id) == S_OK; }
@@ -190,6 +190,7 @@ class Task {
     Stream out;
 };
 
+#if !defined(_WIN32) || defined(HXG_HAS_WINDOWS_H)
 /* Holds the one critical section of all tasks of this process. */
 class GlobalLock {
    public:
@@ -214,6 +215,7 @@ class GlobalLock {
    private:
     CRITICAL_SECTION *section_ = nullptr;
 };
+#endif
 
 /* Runs `body` and turns what it throws into false. */
 template <typename Body>

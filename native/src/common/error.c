@@ -7,14 +7,16 @@
 #include "../task/hxg_host.h"
 #include "hxg_platform.h"
 
-static HXG_THREAD_LOCAL char last_error[1024];
-
 int32_t hxg_fail(int32_t status, const char *format, ...) {
+    char *text = hxg_thread_text();
     va_list values;
     va_start(values, format);
-    vsnprintf(last_error, sizeof last_error, format, values);
+    if (text != NULL) vsnprintf(text, HXG_THREAD_TEXT_BYTES, format, values);
     va_end(values);
     return status;
 }
 
-const char *hxg_last_error(void) { return last_error; }
+const char *hxg_last_error(void) {
+    const char *text = hxg_thread_text();
+    return text != NULL ? text : "";
+}

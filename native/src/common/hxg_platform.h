@@ -104,7 +104,9 @@ hxg_section *hxg_global_section(void);
 extern DWORD hxg_current_slot;
 static __inline void *hxg_current(void) { return TlsGetValue(hxg_current_slot); }
 #else
-/* In a library that is opened at run time the general model costs a function call. */
+/* In a library that is opened at run time the general model costs a function call. This one takes its
+   room from a reserve of the process which is small and shared with all other libraries: nothing large
+   may be thread-local here. */
 #if defined(__ELF__)
 #define HXG_TLS_MODEL __attribute__((visibility("hidden"), tls_model("initial-exec")))
 #else
@@ -120,6 +122,11 @@ void hxg_set_current(void *pointer);
 #else
 #define HXG_THREAD_LOCAL __thread
 #endif
+
+/* A text of HXG_THREAD_TEXT_BYTES that belongs to the calling thread, empty at first; NULL: no
+   memory. */
+char *hxg_thread_text(void);
+enum { HXG_THREAD_TEXT_BYTES = 1024 };
 
 /* ---- files and libraries */
 

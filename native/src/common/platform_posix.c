@@ -114,6 +114,21 @@ hxg_section *hxg_global_section(void) {
     return &section;
 }
 
+static pthread_once_t text_once = PTHREAD_ONCE_INIT;
+static pthread_key_t text_key;
+
+static void make_text_key(void) { pthread_key_create(&text_key, free); }
+
+char *hxg_thread_text(void) {
+    char *text;
+    pthread_once(&text_once, make_text_key);
+    text = pthread_getspecific(text_key);
+    if (text == NULL && (text = calloc(1, HXG_THREAD_TEXT_BYTES)) != NULL) {
+        pthread_setspecific(text_key, text);
+    }
+    return text;
+}
+
 int hxg_map_file(const char *path, int is_private, hxg_mapping *mapping, char *why, size_t room) {
     struct stat state;
     int file = open(path, O_RDONLY | O_CLOEXEC);

@@ -89,6 +89,11 @@ double hxg_now(void) {
 
 hxg_section *hxg_global_section(void) { return &section; }
 
+char *hxg_thread_text(void) {
+    static HXG_THREAD_LOCAL char text[HXG_THREAD_TEXT_BYTES];
+    return text;
+}
+
 static wchar_t *widened(const char *path) {
     wchar_t *wide = malloc(LONGEST_PATH * sizeof *wide);
     if (wide != NULL && MultiByteToWideChar(CP_UTF8, 0, path, -1, wide, LONGEST_PATH) == 0) {

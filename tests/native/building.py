@@ -1,0 +1,55 @@
+"""Compiling task modules for tests, with the compilers of this machine."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+INCLUDE = ROOT / "native" / "include"
+SOURCES = ROOT / "native" / "src"
+MODULES = Path(__file__).parent / "modules"
+WARNINGS = ("-Wall", "-Wextra", "-Werror")
+SUFFIX = ".dylib" if sys.platform == "darwin" else ".so"
+
+
+def run(command: list[str], *, cwd: Path | None = None) -> str:
+    """Run a compiler; its words are the assertion if it fails."""
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, cwd=cwd, timeout=300
+    )
+    assert done.returncode == 0, f"{shlex.join(command)}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def cc() -> str:
+    """Return the C compiler that every test may count on."""
+    return os.environ.get("CC") or "cc"
+
+
+def c_module(folder: Path, source: str, *options: str, name: str | None = None) -> Path:
+    """Compile `modules/SOURCE` in C99 into `folder`."""
+    target = folder / (name or f"{Path(source).stem}{SUFFIX}")
+    shared = ["-std=c99", "-pedantic", "-O1", "-g", "-fPIC", "-shared", "-pthread", *WARNINGS]
+    run([cc(), *shared, f"-I{INCLUDE}", str(MODULES / source), "-o", str(target), *options])
+    return target
+
+
+def cpp_module(folder: Path, source: Path, *options: str, standard: str = "c++11") -> Path:
+    """Compile a C++ file into `folder`."""
+    target = folder / f"{source.stem}{SUFFIX}"
+    shared = [f"-std={standard}", "-O2", "-fPIC", "-shared", "-pthread", *WARNINGS]
+    run(["g++", *shared, f"-I{INCLUDE}", *options, str(source), "-o", str(target)])
+    return target
+
+
+def pascal_module(folder: Path, source: Path, *options: str) -> Path:
+    """Compile a Pascal library into `folder`."""
+    target = folder / f"lib{source.stem}{SUFFIX}"
+    units = ROOT / "native" / "pascal"
+    flags = ["-Mdelphi", "-O2", "-Cg", "-vew", f"-Fu{units}", f"-FU{folder}", *options]
+    run(["fpc", *flags, f"-o{target}", str(source)])
+    return target
