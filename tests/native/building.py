@@ -25,6 +25,12 @@ def run(command: list[str], *, cwd: Path | None = None) -> str:
     return done.stdout + done.stderr
 
 
+def library_sources() -> list[str]:
+    """Return the C files that the task library is made of."""
+    folders = (SOURCES / "common", SOURCES / "task")
+    return [str(path) for folder in folders for path in sorted(folder.glob("*.c"))]
+
+
 def cc() -> str:
     """Return the C compiler that every test may count on."""
     return os.environ.get("CC") or "cc"

@@ -122,11 +122,10 @@ def test_sources_for_the_original_compile_here(tmp_path: Path, standard: str) ->
 @pytest.mark.system("x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc")
 @pytest.mark.parametrize("processor", ["x86_64", "i686"])
 def test_the_library_builds_for_windows(tmp_path: Path, processor: str) -> None:
-    sources = [str(path) for path in sorted(building.SOURCES.glob("*/*.c"))]
     flags = ["-std=c99", "-O2", "-shared", *building.WARNINGS, f"-I{building.INCLUDE}"]
     target = str(tmp_path / "hxgridtask.dll")
     compiler = f"{processor}-w64-mingw32-gcc"
-    building.run([compiler, *flags, *sources, "-o", target, "-lws2_32", "-static-libgcc"])
+    building.run([compiler, *flags, *building.library_sources(), "-o", target, "-lws2_32", "-static-libgcc"])
 
 
 @pytest.mark.system("i686-w64-mingw32-g++", "i686-w64-mingw32-objdump")

@@ -22,7 +22,7 @@ PROGRAM = Path(__file__).parent / "sanitized" / "many_tasks.c"
 def compile_all(folder: Path, *options: str) -> tuple[Path, Path]:
     """Compile the program with the library in it, and the module with the tasks."""
     program, module = folder / "many_tasks", folder / "plain.so"
-    sources = [str(path) for path in sorted(building.SOURCES.glob("*/*.c"))]
+    sources = building.library_sources()
     shared = ["-std=c99", "-O1", "-g", *building.WARNINGS, *options, f"-I{building.INCLUDE}"]
     building.run(
         ["gcc", *shared, str(PROGRAM), *sources, "-pthread", "-ldl", "-lm", "-o", str(program)]

@@ -2,6 +2,7 @@
 
     python build.py [cpp] [pascal] [--output FOLDER]
 
+The libraries are put into `build/` where you are, unless you say otherwise, and their paths printed.
 Each kind is one command of one compiler; the rest is saying which compiler is missing.
 """
 
@@ -77,7 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Compile what is asked for, or both; return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("kinds", nargs="*", metavar="KIND", help="cpp, pascal (default: both)")
-    parser.add_argument("--output", type=Path, default=HERE / "build")
+    parser.add_argument("--output", type=Path, default=Path("build"))
     options = parser.parse_args(arguments)
     for kind in options.kinds or KINDS:
         if kind not in KINDS:
