@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import tempfile
 import threading
 from pathlib import Path
 
 from hxgrid.errors import StoreError
+from hxgrid.transport.system import raise_handle_limit
 from hxgrid.wire.batches import Buffer
+
+HANDLES = 1 << 16
+"""File handles asked of the system when results go to disk: each holds one as long as it lives."""
+
+_NO_HANDLE = (errno.EMFILE, errno.ENFILE)
 
 
 class ResultMemory:
@@ -17,6 +24,7 @@ class ResultMemory:
     def __init__(self, folder: Path | None, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self._folder = folder
+        self._has_asked_for_handles = False
         self._lock = threading.Lock()  # buffers are freed by any thread
         self._used_bytes = 0
 
@@ -32,7 +40,16 @@ class ResultMemory:
                 return ResultBuffer(self, size_bytes)
             except MemoryError:
                 pass  # the disk may still have room
-        return ResultFile(self._folder, size_bytes)
+        if not self._has_asked_for_handles:
+            self._has_asked_for_handles = True
+            raise_handle_limit(HANDLES)
+        try:
+            return ResultFile(self._folder, size_bytes)
+        except StoreError as error:
+            # An application that keeps so many results has to have room for them somewhere.
+            if not _is_out_of_handles(error):
+                raise
+            return ResultBuffer(self, size_bytes)
 
     def count(self, size_bytes: int) -> None:
         """Count memory taken, or given back if negative."""
@@ -95,10 +112,25 @@ class ResultFile:
         try:
             mapped = mmap.mmap(self._file.fileno(), self._size_bytes, access=mmap.ACCESS_READ)
         except OSError as error:
+            if error.errno in _NO_HANDLE:
+                return self._read()
             raise _store_error("a result cannot be mapped", error) from error
         finally:
             self._file.close()  # the mapping has its own hold on it
         return memoryview(mapped)
+
+    def _read(self) -> memoryview:
+        """Return the bytes in memory: a mapping needs another handle."""
+        try:
+            self._file.seek(0)
+            return memoryview(self._file.read())
+        except OSError as error:
+            raise _store_error("a result cannot be read back", error) from error
+
+
+def _is_out_of_handles(error: StoreError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _NO_HANDLE
 
 
 def _store_error(what: str, error: OSError) -> StoreError:

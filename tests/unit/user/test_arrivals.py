@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import mmap
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hxgrid.errors import StoreError
+from hxgrid.user import results
 from hxgrid.user.arrivals import Arrivals
 from hxgrid.user.results import ResultFile, ResultMemory
 from hxgrid.wire.batches import Chunk, ResultRecord
@@ -96,3 +101,26 @@ def test_a_folder_that_cannot_be_made_ends_the_attempt_at_once(tmp_path: Path) -
     (ended,) = arrivals.whole([_record(1)])
     assert ended.outcome == Outcome.FAILED
     assert "could not be kept" in read_reason(ended.payload).text
+
+
+@pytest.mark.parametrize("at", ["file", "mapping"])
+def test_a_result_survives_when_file_handles_run_out(
+    at: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    asked: list[int] = []
+    monkeypatch.setattr(results, "raise_handle_limit", asked.append)
+    if at == "file":
+        monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
+    else:
+        monkeypatch.setattr(mmap, "mmap", refuse)
+    arrivals = Arrivals(ResultMemory(tmp_path, 0))
+    for task in (1, 2):
+        arrivals.whole([_record(task)])
+        whole = arrivals.take(_chunk(task, 0, b"a" * SIZE))
+        assert whole is not None
+        assert whole.outcome == Outcome.DONE
+        assert bytes(whole.payload) == b"a" * SIZE
+    assert asked == [results.HANDLES], "once is enough"
