@@ -125,7 +125,9 @@ def test_the_library_builds_for_windows(tmp_path: Path, processor: str) -> None:
     flags = ["-std=c99", "-O2", "-shared", *building.WARNINGS, f"-I{building.INCLUDE}"]
     target = str(tmp_path / "hxgridtask.dll")
     compiler = f"{processor}-w64-mingw32-gcc"
-    building.run([compiler, *flags, *building.library_sources(), "-o", target, "-lws2_32", "-static-libgcc"])
+    building.run(
+        [compiler, *flags, *building.library_sources(), "-o", target, "-lws2_32", "-static-libgcc"]
+    )
 
 
 @pytest.mark.system("i686-w64-mingw32-g++", "i686-w64-mingw32-objdump")

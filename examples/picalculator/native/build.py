@@ -2,8 +2,8 @@
 
     python build.py [cpp] [pascal] [--output FOLDER]
 
-The libraries are put into `build/` where you are, unless you say otherwise, and their paths printed.
-Each kind is one command of one compiler; the rest is saying which compiler is missing.
+The libraries are put into `build/` where you are, unless you say otherwise, and their paths are
+printed. Each kind is one command of one compiler; the rest is saying which compiler is missing.
 """
 
 from __future__ import annotations
