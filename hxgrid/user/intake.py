@@ -292,9 +292,10 @@ class Intake:
         return unsent
 
     def _spill_one(self, record: TaskRecord) -> bool:
-        payload = record.payload
+        with self.lock:
+            payload = record.payload if record.id in self._spillable else None
         if payload is None:
-            return True  # it has just ended
+            return True  # it has just ended, or another thread has just spilled it
         assert self._spill is not None
         try:
             spilled = self._spill(payload)

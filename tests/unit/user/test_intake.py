@@ -179,3 +179,13 @@ def test_waiters_are_woken_by_ample_room_and_by_the_end() -> None:
     assert sum(isinstance(outcome, SessionClosed) for outcome in outcomes) == 2
     with pytest.raises(SessionClosed):
         bench.add()
+
+
+def test_two_threads_that_choose_the_same_input_spill_it_once() -> None:
+    bench = _Bench(max_bytes=10_000)
+    record = bench.add(8000)
+    assert record is not None
+    for _ in range(2):
+        assert bench.intake._spill_one(record)
+    assert len(bench.spilled) == 1
+    assert bench.intake.memory_bytes == 0
