@@ -34,6 +34,7 @@ from hxgrid.transport.discovery import (
     ReportTrouble,
     Started,
 )
+from hxgrid.transport.handshakes import HandshakeWatch
 from hxgrid.transport.remembered import RememberedCoordinators
 from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
@@ -103,6 +104,7 @@ class RosterLink:
         self._is_detailed = is_detailed  # everything known of each agent, for people
         self._beacon = BeaconClient(network.loop, "user", settings.beacon_port, self._on_answer)
         self._socket: Socket | None = None
+        self._watch: HandshakeWatch | None = None
         self._version = 0
         self._poll_at: float | None = None
         self._lost_at: float | None = None
@@ -176,19 +178,33 @@ class RosterLink:
             self._lose("it is not on this computer, and there are no keys")
             return
         try:
-            socket = self._network.factory.dealer(host, port)
+            socket = self._network.factory.dealer(host, port, self._settings.coordinator_key)
         except HxGridError as error:
             self._lose(str(error))
             return
         self._socket = socket
+        has_keys = self._network.security.keys is not None
+        self._watch = HandshakeWatch(self._loop, socket, self._on_rejected, has_keys=has_keys)
+        self._watch.open()
         # Asked as soon as there is a connection, and again with each renewed one.
         self._loop.register(socket, self._on_readable, on_writable=self._on_writable)
 
     def _disconnect(self) -> None:
         socket, self._socket = self._socket, None
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
         if socket is not None:
             self._loop.unregister(socket)
             socket.close(0)
+
+    def _on_rejected(self, why: str) -> None:
+        if not self.is_linked:
+            self._refuse(
+                AuthenticationError,
+                f"{why}; keys are set by public_key, secret_key, "
+                "coordinator_key and the other side's allowed_keys",
+            )
 
     def _on_writable(self) -> None:
         self._poll(self._clock.now())

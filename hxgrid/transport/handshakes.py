@@ -1,0 +1,67 @@
+"""Why a connection is never made: what libzmq tells of failed handshakes, in words.
+
+A client that is refused sees nothing but silence on its socket, and tries again for ever. Only the
+socket's monitor tells that a key was rejected, which never gets better by waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+if TYPE_CHECKING:
+    from hxgrid.transport.loop import Loop
+    from hxgrid.transport.sockets import Socket
+
+_AUTH: Final = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
+_PROTOCOL: Final = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
+_NO_DETAIL: Final = int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+_MECHANISM_MISMATCH: Final = int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+
+
+class HandshakeWatch:
+    """Tells why handshakes of one connecting socket fail; served by the loop."""
+
+    def __init__(
+        self, loop: Loop, socket: Socket, on_failed: Callable[[str], None], *, has_keys: bool
+    ) -> None:
+        self._loop = loop
+        self._socket = socket
+        self._on_failed = on_failed
+        """Called with one phrase, on the loop's thread; it may close the watch."""
+        self._has_keys = has_keys
+        self._monitor: Socket | None = None
+
+    def open(self) -> None:
+        """Begin to watch; before the socket connects, or the first failure may be missed."""
+        self._monitor = self._socket.get_monitor_socket(_AUTH | _PROTOCOL | _NO_DETAIL)
+        self._loop.register(self._monitor, self._on_readable)
+
+    def close(self) -> None:
+        """Stop watching; before the socket itself is closed. Twice is harmless."""
+        monitor, self._monitor = self._monitor, None
+        if monitor is not None:
+            self._loop.unregister(monitor)
+            self._socket.disable_monitor()
+            monitor.close(0)
+
+    def _on_readable(self) -> None:
+        while self._monitor is not None and self._monitor.poll(0):
+            event = parse_monitor_message(self._monitor.recv_multipart(zmq.NOBLOCK))
+            phrase = reason(event["event"], event["value"], self._has_keys)
+            if phrase:
+                self._on_failed(phrase)
+
+
+def reason(event: int, value: int, has_keys: bool) -> str:
+    """Say what a failed handshake means; empty if trying again may help."""
+    if event == _PROTOCOL and value == _MECHANISM_MISMATCH:
+        return "it has no keys, and we have" if has_keys else "it has keys, and we have none"
+    if has_keys and event == _AUTH:
+        return "it does not accept our key"
+    if has_keys and event == _NO_DETAIL:
+        return "its key is not the one that we were given"
+    return ""
