@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.wait import Stopwatch, wait_until
+from tests.harness.wait import wait_until
 from tests.native.driver import SESSION, Driver, NativeError
 
 DONE, FAILED, CANCELLED, NOT_STARTED, UNUSABLE = 0, 1, 4, 5, 6
@@ -238,13 +238,11 @@ def test_two_threads_compute_at_a_time(plain: Path) -> None:
     # The measurement proper is a benchmark; here it is shown that nothing makes them take turns.
     driver = Driver(threads=2)
     driver.offer(1, plain, "Spin")
-    watch = Stopwatch()
     driver.run(1, 1, struct.pack("<I", 1000))
     driver.run(2, 1, struct.pack("<I", 1000))
     one, two = driver.wait_for(1, 2)
     assert one.started_at < two.ended_at
     assert two.started_at < one.ended_at
-    assert watch.elapsed_s() >= 1.0
     driver.close()
 
 
