@@ -14,6 +14,7 @@ from hxgrid.user.session import Session
 
 if TYPE_CHECKING:
     from hxgrid.inline import InlineSession
+    from hxgrid.wire.messages import RosterEntry
 
 
 @overload
@@ -71,8 +72,20 @@ def connect(
         from hxgrid.inline import InlineSession
 
         return InlineSession(chosen)
+    session, entries = prepare(address, chosen, agents=agents, slots=slots)
+    session.open(entries, timeout)
+    return session
+
+
+def prepare(
+    address: str | None, chosen: UserSettings, *, agents: int = 1, slots: int | None = None
+) -> tuple[Session, list[RosterEntry] | None]:
+    """Return a session that is not open yet, and the agents that it is to be opened with, if known.
+
+    For whoever wants to submit while the grid is still looked for. Starts the embedded grid.
+    """
     if address == "local":
-        return _connect_local(chosen, agents, slots, timeout)
+        return _prepare_local(chosen, agents, slots)
     if address is not None:
         # Who names a coordinator wants that one, not another that happens to answer.
         chosen = chosen.with_changes(coordinator=address, allow_discard_coordinator=False)
@@ -83,25 +96,21 @@ def connect(
         chosen.trust_network,
     )
     _check_reach(chosen, security)
-    session = Session(chosen, security)
-    session.open(None, timeout)
-    return session
+    return Session(chosen, security), None
 
 
-def _connect_local(
-    settings: UserSettings, agents: int, slots: int | None, timeout: float
-) -> Session:
+def _prepare_local(
+    settings: UserSettings, agents: int, slots: int | None
+) -> tuple[Session, list[RosterEntry]]:
     from hxgrid.embedded import EmbeddedGrid
 
     grid = EmbeddedGrid(agents=agents, slots=slots)
     try:
-        entries = grid.start()
-        session = Session(settings, Security(keys=grid.user_keys), owned=grid)
-        session.open(list(entries), timeout)
+        entries = list(grid.start())
+        return Session(settings, Security(keys=grid.user_keys), owned=grid), entries
     except BaseException:
         grid.close()
         raise
-    return session
 
 
 def _settings(

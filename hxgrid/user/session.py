@@ -189,6 +189,14 @@ class Session:
             payload.release()  # the caller may go on with the stream
         return None
 
+    def offer(self, modules: Modules, function: str, time_limit_s: float | None = None) -> Offered:
+        """Return a function of module files as `submit_payload` wants it.
+
+        Raises `ModuleError` if a file is missing or cannot be read.
+        """
+        self._check_usable()
+        return self._find(modules, function, time_limit_s)
+
     def submit_payload(
         self,
         offered: Offered,

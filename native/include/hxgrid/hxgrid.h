@@ -165,7 +165,7 @@ HXG_USER_API hxg_status hxg_run(uint32_t *task, hxg_session *session, const char
 /* Waits until every task has ended and its callback has returned. HXG_E_TIMEOUT; HXG_E_FAILED if a
    task has failed since the last call (hxg_take_failure tells which); HXG_E_BROKEN. In a callback:
    HXG_E_CALLBACK. */
-HXG_USER_API hxg_status hxg_wait(hxg_session *session, int32_t timeout_ms);
+HXG_USER_API hxg_status hxg_wait_all(hxg_session *session, int32_t timeout_ms);
 
 /* Waits until some task has ended since the last call, or none is left. HXG_E_TIMEOUT. */
 HXG_USER_API hxg_status hxg_wait_event(hxg_session *session, int32_t timeout_ms);
