@@ -1,4 +1,6 @@
-"""Compile the task library into `hxgrid/_native/`, with whatever C compiler there is.
+"""Compile the libraries into `hxgrid/_native/`, with whatever C compiler there is.
+
+One is opened by agents to run native tasks, the other is linked by native applications.
 
 Run as `python native/build.py [--force]`, and by the build hook for wheels and editable installs.
 Nothing but the standard library is used. Without a compiler, or when it fails, a text that says so
@@ -17,6 +19,7 @@ from pathlib import Path
 
 NATIVE = Path(__file__).resolve().parent
 SOURCES = [NATIVE / "src" / "common", NATIVE / "src" / "task"]
+USER_SOURCES = [NATIVE / "src" / "common", NATIVE / "src" / "user"]
 # The declarations that Python reads are those that the library was compiled with.
 HEADERS = [NATIVE / "src" / "task" / "hxg_host.h", NATIVE / "include" / "hxgrid" / "hxgrid_task.h"]
 TARGET = NATIVE.parent / "hxgrid" / "_native"
@@ -37,9 +40,16 @@ def library_name(platform: str = sys.platform) -> str:
     return "libhxgridtask.dylib" if platform == "darwin" else "libhxgridtask.so"
 
 
+def user_library_name(platform: str = sys.platform) -> str:
+    """Return the file name of the library for applications; on Windows the original's."""
+    if platform == "win32":
+        return "hxGridUserDLL.dll"
+    return "libhxgriduser.dylib" if platform == "darwin" else "libhxgriduser.so"
+
+
 def artifacts() -> list[str]:
     """Return the names that a build leaves in the target."""
-    return [library_name(), *(header.name for header in HEADERS), REASON]
+    return [library_name(), user_library_name(), *(header.name for header in HEADERS), REASON]
 
 
 def find_compiler() -> list[str]:
@@ -57,15 +67,17 @@ def find_compiler() -> list[str]:
     )
 
 
-def command(compiler: list[str], target: Path, platform: str = sys.platform) -> list[str]:
-    """Return the command that compiles and links everything at once."""
-    sources = [str(path) for folder in SOURCES for path in sorted(folder.glob("*.c"))]
+def command(
+    compiler: list[str], target: Path, platform: str = sys.platform, folders: list[Path] = SOURCES
+) -> list[str]:
+    """Return the command that compiles and links a library at once."""
+    sources = [str(path) for folder in folders for path in sorted(folder.glob("*.c"))]
     flags = ["-std=c99", "-O2", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra"]
     if platform == "win32":
         flags.remove("-fPIC")
         libraries = ["-lws2_32", "-static-libgcc"]
     elif platform == "darwin":
-        libraries = ["-Wl,-install_name,@rpath/libhxgridtask.dylib"]
+        libraries = [f"-Wl,-install_name,@rpath/{target.name}"]
     else:
         libraries = ["-pthread", "-ldl", "-lm", "-Wl,--no-undefined", "-Wl,-z,relro,-z,now"]
     include = f"-I{NATIVE / 'include'}"
@@ -74,25 +86,29 @@ def command(compiler: list[str], target: Path, platform: str = sys.platform) -> 
 
 def is_fresh(target: Path = TARGET) -> bool:
     """Tell whether the library there is newer than everything it is made of."""
-    library = target / library_name()
-    if not library.exists() or not all((target / header.name).exists() for header in HEADERS):
+    libraries = [target / library_name(), target / user_library_name()]
+    needed = [*libraries, *(target / header.name for header in HEADERS)]
+    if not all(path.exists() for path in needed):
         return False
-    made_at = library.stat().st_mtime
-    parts = [path for folder in SOURCES for path in folder.iterdir()]
+    made_at = min(library.stat().st_mtime for library in libraries)
+    parts = [path for folder in {*SOURCES, *USER_SOURCES} for path in folder.iterdir()]
     parts += [*NATIVE.joinpath("include", "hxgrid").iterdir(), Path(__file__)]
     return all(path.stat().st_mtime <= made_at for path in parts)
 
 
 def build(target: Path = TARGET) -> Path:
-    """Compile into `target` and return the library; raise `BuildError`."""
+    """Compile both into `target` and return the task library; raise `BuildError`."""
     target.mkdir(parents=True, exist_ok=True)
     # Put in place by a rename: a process that has the old library open keeps it.
     with tempfile.TemporaryDirectory(dir=target, prefix=".build-") as folder:
         made = Path(folder) / library_name()
+        user = made.with_name(user_library_name())
         _run(command(find_compiler(), made))
+        _run(command(find_compiler(), user, folders=USER_SOURCES))
         for header in HEADERS:
             shutil.copyfile(header, Path(folder) / header.name)
             Path(folder, header.name).replace(target / header.name)
+        user.replace(target / user.name)
         made.replace(target / made.name)
     (target / REASON).unlink(missing_ok=True)
     return target / library_name()
@@ -104,7 +120,8 @@ def build_or_explain(target: Path = TARGET) -> Path | None:
         return build(target)
     except BuildError as error:
         target.mkdir(parents=True, exist_ok=True)
-        (target / library_name()).unlink(missing_ok=True)
+        for name in (library_name(), user_library_name()):
+            (target / name).unlink(missing_ok=True)
         (target / REASON).write_text(f"{error}\n", encoding="utf-8")
         return None
 

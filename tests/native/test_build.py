@@ -32,7 +32,7 @@ def test_the_library_is_built_with_the_headers_it_was_made_of(builder: Any, tmp_
     assert library.name == _native.library_name()
     assert open_library(library).HXG_PAGE_RING == 4096
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
-        [library.name, "hxg_host.h", "hxgrid_task.h"]
+        [library.name, builder.user_library_name(), "hxg_host.h", "hxgrid_task.h"]
     )
     assert builder.is_fresh(tmp_path)
 
