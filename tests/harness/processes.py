@@ -19,6 +19,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+import psutil
+
 from tests.harness import guard, proctree
 from tests.harness.wait import wait_until
 
@@ -26,8 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
-
-    import psutil
 
 MARK_VARIABLE = "GRID_TEST_MARK"
 KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "COVERAGE_PROCESS_START")

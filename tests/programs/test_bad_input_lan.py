@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.system("root", "ip"), pytest.mark.timeout(300)]
 
-LIMIT_S = 60
+LIMIT_S = 120
 TASKS = APPS / "tasks.py"
 
 

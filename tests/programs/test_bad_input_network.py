@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.harness.processes import Programs
     from tests.harness.proctree import Address
 
-LIMIT_S = 60
+LIMIT_S = 120
 ALLOWED_GROWTH_BYTES = 200 << 20  # an attacker claims 8 GiB
 
 

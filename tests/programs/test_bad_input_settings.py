@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from tests.harness.processes import Programs
 
-LIMIT_S = 60
+LIMIT_S = 120
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LIMIT_S = 60
+LIMIT_S = 120
 TASKS = APPS / "tasks.py"
 
 

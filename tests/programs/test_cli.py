@@ -18,7 +18,7 @@ from tests.programs.expectations import expect_clear, expect_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-LIMIT_S = 60
+LIMIT_S = 120
 
 COMMANDS = ("coordinator", "agent", "up", "agents", "example", "run", "why", "doctor", "config")
 PI_50 = "14159265358979323846264338327950288419716939937510"

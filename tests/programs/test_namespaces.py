@@ -26,8 +26,8 @@ pytestmark = [pytest.mark.system("root", "ip"), pytest.mark.timeout(300)]
 
 Measure = Callable[[str, float], None]
 
-START_LIMIT_S = 60  # start of four agents and a coordinator, two cores for all of them
-RESULT_LIMIT_S = 60
+START_LIMIT_S = 120  # start of four agents and a coordinator, two cores for all of them
+RESULT_LIMIT_S = 120
 
 
 def from_machine(machine: Machine) -> Callable[[Result], bool]:

@@ -84,6 +84,12 @@ def test_a_tree_is_frozen_thawed_and_killed(programs: Programs) -> None:
     programs.expect_no_process_left(10)
 
 
+def test_a_family_is_a_program_and_all_below_it(programs: Programs) -> None:
+    parent, child = start_family(programs)
+    family = programs.started[0].family()
+    assert [one.pid for one in family] == [parent, child]
+
+
 def test_processes_are_found_by_the_words_they_show(programs: Programs) -> None:
     parent, child = start_family(programs)
     assert [p.pid for p in proctree.descendants_showing(parent, "threading.Event")] == [child]
