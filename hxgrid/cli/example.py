@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hxgrid.cli import normalmapper
 from hxgrid.cli.options import Common, common_options
 from hxgrid.cli.output import count_of, duration, is_terminal, say, show, width
 from hxgrid.cli.progress import Bar
@@ -29,8 +30,12 @@ def command(ctx: click.Context) -> None:
     Each is a small program on the public interface, in the package hxgrid_examples.
     """
     if ctx.invoked_subcommand is None:
-        show("pi   digits of pi, each nine of them by a task that knows nothing of the others")
+        show("pi             digits of pi, nine by each task, which knows nothing of the others")
+        show("normalmapper   what a detailed mesh looks like, as a normal map for a simple one")
         say("\nNext: hxgrid example pi --digits 1000 --local")
+
+
+command.add_command(normalmapper.command)
 
 
 @command.command("pi")

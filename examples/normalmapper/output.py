@@ -1,0 +1,67 @@
+"""Writing pictures in the format that their name says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .errors import JobError
+from .exr import write_exr
+from .png import write_png
+from .tga import write_tga
+
+if TYPE_CHECKING:
+    from .picture import Floats, Picture
+
+SUFFIXES = (".tga", ".png", ".exr")
+
+
+def check_output(path: Path, bits: int = 8) -> None:
+    """Raise `JobError` now if nothing could be written there later."""
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise JobError(f"the output {str(path)!r} must end in one of {', '.join(SUFFIXES)}")
+    if bits == 16 and suffix == ".tga":
+        raise JobError("a TGA picture has 8 bits a channel; for 16 name the output .png or .exr")
+    if not path.absolute().parent.is_dir():
+        raise JobError(f"the folder {path.absolute().parent} is not there")
+
+
+def write_picture(path: Path, picture: Picture, bits: int = 8) -> None:
+    """Write normals, and openness as alpha."""
+    suffix = path.suffix.lower()
+    if suffix == ".exr":
+        planes = {name: picture.normals[:, :, index] for index, name in enumerate("RGB")}
+        if picture.openness is not None:
+            planes["A"] = picture.openness
+        write_exr(path, planes)
+    elif suffix == ".png":
+        write_png(path, picture.to_bytes() if bits == 8 else picture.to_words())
+    else:
+        write_tga(path, picture.to_bytes())
+
+
+def level_path(path: Path, level: int) -> Path:
+    """Return the name of a mip level: two digits before the suffix."""
+    return path.with_name(f"{path.stem}{level:02}{path.suffix}")
+
+
+def displacement_path(path: Path) -> Path:
+    """Return the name of the picture of distances that belongs to one of normals."""
+    suffix = ".exr" if path.suffix.lower() == ".exr" else ".png"
+    return path.with_name(f"disp-{path.stem}{suffix}")
+
+
+def write_displacement(path: Path, distances: Floats) -> None:
+    """Write signed distances: as they are (EXR), or by the largest of them to 16 bits (PNG).
+
+    In a PNG, middle grey is distance 0.
+    """
+    if path.suffix.lower() == ".exr":
+        write_exr(path, {"Y": distances})
+        return
+    largest = float(np.abs(distances).max()) or 1.0
+    scaled = np.rint(32767 * (distances.astype(np.float64) / largest)) + 32768
+    write_png(path, scaled.astype(np.uint16)[:, :, None])
