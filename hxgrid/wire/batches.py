@@ -40,7 +40,7 @@ _PING = struct.Struct("<BBHId")
 _PONG = struct.Struct("<BBHIdd")
 
 _CHUNKED = int(AttemptFlag.CHUNKED)
-_KNOWN_FLAGS = int(AttemptFlag.CHUNKED | AttemptFlag.COMPRESSED)
+_KNOWN_FLAGS = int(AttemptFlag.CHUNKED | AttemptFlag.COMPRESSED | AttemptFlag.ALONE)
 _LAST_OUTCOME = max(Outcome)
 
 Key = tuple[int, int]

@@ -106,7 +106,7 @@ class AttemptFlag(enum.IntFlag):
     """The payload is not in the payload frame: it follows in CHUNK messages."""
     ALONE = 4
     """Of an attempt of a native function: nothing else may run in its process, because a process
-    has died in which this task ran beside others. Since version 1.1."""
+    has died in which this task ran beside others."""
 
 
 class ChunkOf(enum.IntEnum):
@@ -377,7 +377,7 @@ class Reason(Document):
     signal: str = Field(default="", max_length=64)
     is_suspect: bool = False
     """Of LOST: several attempts ran in the process when it died, and nobody knows which of them is
-    to blame. The next attempt should have the flag ALONE. Since version 1.1."""
+    to blame. The next attempt should have the flag ALONE."""
 
 
 # ------------------------------------------------------------------ coordinator

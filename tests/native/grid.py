@@ -10,7 +10,7 @@ import psutil
 import hxgrid
 from tests.native import building
 
-LIMIT_S = 60.0
+LIMIT_S = 20.0
 
 
 def modules(folder: Path, version: int = 1, name: str = "libgrid.so") -> Path:
@@ -55,7 +55,7 @@ def processes(role: str) -> list[psutil.Process]:
     found = []
     for process in psutil.Process().children(recursive=True):
         try:
-            if process.cmdline()[4:6] == ["hxgrid", role]:
+            if process.cmdline()[3:5] == ["hxgrid", role]:
                 found.append(process)
         except psutil.Error:
             continue

@@ -11,7 +11,7 @@ from hxgrid_agent.core.suspension import Suspension
 from hxgrid_agent.core.table import Table
 
 _PROGRESS_AT_ONCE = 1000
-"""Reports of running attempts in one `Load`; the others come with the next one."""
+"""Reports of running attempts in one `Load`; there are as many as slots, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +67,18 @@ class Reports:
         return self._load_at if self._table.sessions else None
 
     def load_of(self, session: Session) -> Load:
-        """Describe the agent as this session sees it; progress is told once."""
+        """Describe the agent as this session sees it, with the last report of all that runs."""
         table = self._table
         sample = table.sample
-        told = list(session.progress.items())[:_PROGRESS_AT_ONCE]
-        for key, _ in told:
-            del session.progress[key]
+        running = {key for process in session.held.values() for key in process.handed}
+        session.progress = {k: told for k, told in session.progress.items() if k in running}
         return Load(
             state=self._suspension.state,
             reason=table.reason,
             free_cpu=max(sample.free_cpu, 0.0),
             free_memory_bytes=min(max(sample.free_memory_bytes, 0), 1 << 40),
             sessions=max(1, sum(1 for s in table.sessions.values() if s.held or s.queued)),
-            progress=tuple(report for _, report in told),
+            progress=tuple(session.progress.values())[:_PROGRESS_AT_ONCE],
             suspected=tuple(
                 SlotTrouble(task=key[0], attempt=key[1])
                 for process in session.held.values()

@@ -71,6 +71,9 @@ class HostProcess(TaskProcess):
         running = keys.get(crash.serial) if crash is not None else None
         return running, ran
 
+    def _has_said_why(self) -> bool:
+        return self._host_page().crash() is not None
+
     def _describe_exit(self, status: int) -> tuple[str, str]:
         crash = self._host_page().crash()
         sentence, signal_name = describe_host_exit(status, crash)

@@ -8,8 +8,8 @@ of the agent's loop; orders to a process that has died are silently too late.
 
 The awkward case is the end. The socket's end is how it is noticed, but a task can close the socket
 and live, a child of the task can hold it open, and the exit status may come a moment later. So the
-socket's end is followed by a short wait for the exit and then by a kill, and `poll` finds the exit
-without the socket. Only then, and before the dead process is waited for (which frees its number),
+socket's end is followed by a short wait for the exit; `poll` finds a later one, and kills a process
+that does not die. Only then, and before the dead process is waited for (which frees its number),
 everything that it has started is found and killed.
 """
 
@@ -26,6 +26,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from time import monotonic
 
 from hxgrid.tasks.page import FLAGS_AT, RING, SharedPage, flag_of
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
@@ -48,6 +49,9 @@ _RECEIVE_BYTES = 256 * 1024
 _EXIT_WAIT_S = 0.02
 """How long after the socket's end the exit status is waited for: it follows within microseconds."""
 _EXIT_POLL_S = 0.001
+_DYING_S = 1.0
+"""How long it may take to die, with many threads and much memory on a busy computer, before it
+counts as one that has closed its socket and lives."""
 _LAST_OUTCOME = max(Outcome)
 _CHUNKED = int(AttemptFlag.CHUNKED)
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -93,6 +97,7 @@ class TaskProcess:
         self._kill_reason = ""
         self._is_swept = False  # everything that it had started is killed
         self._is_cut = False
+        self._cut_at = 0.0
         self._is_dead = False
         self._has_dumped_core = False
 
@@ -173,7 +178,13 @@ class TaskProcess:
 
     def poll(self) -> Died | None:
         """Return `Died` if the process has ended; once. Call it from time to time: see above."""
-        if self._is_dead or not platform.has_exited(self._process) or self._has_last_words():
+        if self._is_dead:
+            return None
+        if not platform.has_exited(self._process):
+            if self._is_cut and not self._is_swept and monotonic() >= self._cut_at + _DYING_S:
+                self.kill("the task process closed its connection to its agent")
+            return None
+        if self._has_last_words():
             return None
         if not self._is_swept:
             # What it has left behind, while it can still be found by its parent's number.
@@ -355,10 +366,9 @@ class TaskProcess:
 
     def _on_cut(self) -> list[SlotEvent]:
         self._is_cut = True
+        self._cut_at = monotonic()
+        platform.hasten(self._process.pid)
         self._wait_for_exit()
-        if not platform.has_exited(self._process):
-            self.kill(self._kill_reason or "the task process closed its connection to its agent")
-            self._wait_for_exit()
         died = self.poll()
         return [] if died is None else [died]
 
@@ -473,6 +483,10 @@ class TaskProcess:
         serial, _ = self._page.running
         return self._keys.get(serial), ()
 
+    def _has_said_why(self) -> bool:
+        """Say whether the process has told better than we could why it died."""
+        return False
+
     def _describe_exit(self, status: int) -> tuple[str, str]:
         """Return a sentence about the end of a process, and the name of the signal or ""."""
         return describe_exit(status)
@@ -485,7 +499,7 @@ class TaskProcess:
         self._remove_outputs()
         running, ran = self._last_attempts()
         sentence, signal_name = self._describe_exit(status)
-        if self._kill_reason:
+        if self._kill_reason and not self._has_said_why():
             sentence, signal_name = self._kill_reason, ""
         reason = Reason(
             text=sentence,
