@@ -189,11 +189,7 @@ void hxg_keep_failure(hxg_session *session, uint32_t number, hxg_status status, 
                       const char *details) {
     hxg_kept *kept;
     session->failed_count++;
-    if (session->shows_failures) {
-        char line[1024];
-        snprintf(line, sizeof line, "task %u: %s", (unsigned)number, why);
-        hxg_debug_output(line);
-    }
+    if (session->shows_failures) hxg_debug_output(why);
     if (session->kept_count >= HXG_MAX_KEPT || (kept = calloc(1, sizeof *kept)) == NULL) return;
     kept->why = malloc(strlen(why) + 1);
     kept->details = malloc(strlen(details) + 1);
