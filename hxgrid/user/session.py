@@ -546,7 +546,7 @@ def _prepare(given: Stream | Buffer, threshold: int) -> tuple[Buffer, int, int, 
 
 
 def _requirements(given: Requirements | Mapping[str, Any] | None, offered: Offered) -> Requirements:
-    required = given if isinstance(given, Requirements) else Requirements(**dict(given or {}))
+    required = Requirements.of(given)
     if offered.platforms and not required.platforms:
         return replace(required, platforms=offered.platforms)
     return required

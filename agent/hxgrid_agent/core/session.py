@@ -78,7 +78,7 @@ class Session:
         self.is_competing = False
         """It has work or a slot, and `used_s` has been set to the level of the others."""
         self.progress: dict[Key, AttemptProgress] = {}
-        """Reports of running attempts since the last `Load`."""
+        """The last report of each running attempt."""
         self.data: dict[str, DataEntry] = {}
         self.cancel_requests: list[int] = []
         """`CancelAll` messages that wait for their `Ended`."""

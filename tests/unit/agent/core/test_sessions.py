@@ -4,6 +4,7 @@ from hxgrid.wire.messages import (
     CancelAll,
     Ended,
     Goodbye,
+    Load,
     Outcome,
     Protocol,
     Refusal,
@@ -249,3 +250,20 @@ def test_a_leaving_agent_gives_back_and_ends_everything() -> None:
     assert rig.results() == [(2, Outcome.NOT_STARTED)]
     rig.wait(2.0)
     assert rig.core.is_empty
+
+
+def test_progress_is_told_with_every_load_until_the_attempt_ends() -> None:
+    rig = Rig(slots=1)
+    user = rig.user()
+    user.offer()
+    user.send(1)
+    report = ev.ProgressReported(rig.process_of(1).number, (1, 1), 0.5, "half")
+    rig.handle(report)
+    for _ in range(3):
+        rig.clear()
+        rig.wait(1.0)
+        assert [one.fraction for one in rig.said(Load)[-1].progress] == [0.5]
+    rig.end(1)
+    rig.clear()
+    rig.wait(1.0)
+    assert rig.said(Load)[-1].progress == ()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from hxgrid.errors import ConfigError
 from hxgrid.user.core.requirements import Requirements
 from tests.unit.user.core.stage import LINUX
 
@@ -37,3 +38,28 @@ def test_what_is_not_met_is_named(unmet: Requirements, word: str) -> None:
 
 def test_equal_requirements_are_one_key() -> None:
     assert len({Requirements(processors=2), Requirements(processors=2)}) == 1
+
+
+def test_texts_and_lists_are_taken_for_what_they_mean() -> None:
+    given = {"platforms": ["linux", "darwin"], "labels": "gpu"}
+    assert Requirements.of(given) == Requirements(("linux", "darwin"), labels=frozenset({"gpu"}))
+    assert Requirements.of(None) == Requirements()
+    hash(Requirements.of(given))  # lanes are found by it
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"memory_bytes": "8 GB"}, "memory_bytes in requires= must be a number, not '8 GB'"),
+        ({"platforms": 7}, "platforms in requires= must be texts, not 7"),
+        ({"labels": [None]}, "labels in requires= must be texts, not None"),
+        ({"python_version": 3.11}, "python_version in requires= must be a text, not 3.11"),
+        ({"memory_byte": 1}, "Did you mean memory_bytes"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_where_it_was_given(
+    given: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        Requirements.of(given)
+    assert words in str(caught.value)
