@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 
 import hxgrid
+from tests.harness.wait import wait_until
 from tests.native import building
 
 LIMIT_S = 20.0
@@ -21,9 +22,16 @@ def modules(folder: Path, version: int = 1, name: str = "libgrid.so") -> Path:
     )
 
 
-def milliseconds(count: int) -> bytes:
-    """Return the input of a task that takes a time."""
-    return struct.pack("<I", count)
+def milliseconds(count: int, mark: Path | None = None) -> bytes:
+    """Return the input of a task that takes a time, and makes this file when it begins."""
+    return struct.pack("<I", count) + (str(mark).encode() if mark is not None else b"")
+
+
+def begun(session: hxgrid.Session, module: Path, function: str, mark: Path, ms: int) -> hxgrid.Task:
+    """Submit a task that takes so many milliseconds, and wait until it runs."""
+    task = submit(session, module, function, milliseconds(ms, mark))
+    wait_until(mark.exists, LIMIT_S, f"{function} to begin", seen=task.why)
+    return task
 
 
 def output_of(task: hxgrid.Task) -> bytes:

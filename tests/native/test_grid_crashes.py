@@ -143,13 +143,12 @@ def test_a_hang_ends_with_its_time_limit(wide: hxgrid.Session, module: Path) -> 
     assert all(number_of(task) for task in innocent)
 
 
-def test_a_cancelled_task_that_asks_is_gone_at_once(module: Path) -> None:
+def test_a_cancelled_task_that_asks_is_gone_at_once(module: Path, tmp_path: Path) -> None:
     with hxgrid.connect("local", slots=1) as session:
         number_of(submit(session, module, "Linger"))
         times = []
-        for _ in range(5):
-            task = submit(session, module, "Linger", milliseconds(600_000))
-            wait_until(lambda task=task: task.attempts and task.attempts[0].agent, 10, "its start")
+        for turn in range(5):
+            grid.begun(session, module, "Linger", tmp_path / str(turn), 600_000)
             watch = Stopwatch()
             assert session.cancel_tasks() == []
             times.append(watch.elapsed_s())
@@ -157,11 +156,10 @@ def test_a_cancelled_task_that_asks_is_gone_at_once(module: Path) -> None:
 
 
 def test_an_attempt_that_ignores_its_end_takes_no_innocent_one_with_it(
-    wide: hxgrid.Session, module: Path
+    wide: hxgrid.Session, module: Path, tmp_path: Path
 ) -> None:
-    deaf = submit(wide, module, "Deaf", milliseconds(600_000))
-    innocent = submit(wide, module, "Linger", milliseconds(3000))
-    wait_until(lambda: len(deaf.attempts) + len(innocent.attempts) == 2, 10, "both to be placed")
+    deaf = grid.begun(wide, module, "Deaf", tmp_path / "deaf", 600_000)
+    innocent = grid.begun(wide, module, "Linger", tmp_path / "innocent", 4000)
     deaf.cancel()
     # Once its grace time is over, others find a fresh host while the old one waits.
     hosts: set[int] = set()
@@ -178,19 +176,18 @@ def test_an_attempt_that_ignores_its_end_takes_no_innocent_one_with_it(
     wait_until(lambda: not psutil.pid_exists(old), 10, "the old host to be killed")
 
 
-def test_cancelling_everything_kills_what_does_not_stop(module: Path) -> None:
+def test_cancelling_everything_kills_what_does_not_stop(module: Path, tmp_path: Path) -> None:
     with hxgrid.connect("local", slots=2) as session:
-        for _ in range(4):
-            submit(session, module, "Deaf", milliseconds(600_000))
+        for turn in range(2):
+            grid.begun(session, module, "Deaf", tmp_path / str(turn), 600_000)
         watch = Stopwatch()
         assert session.cancel_tasks() == []
         assert watch.elapsed_s() < 5.0
 
 
-def test_the_end_of_a_session_does_not_wait_for_the_deaf(module: Path) -> None:
+def test_the_end_of_a_session_does_not_wait_for_the_deaf(module: Path, tmp_path: Path) -> None:
     session = hxgrid.connect("local", slots=2)
-    number_of(submit(session, module, "Linger"))
-    submit(session, module, "Deaf", milliseconds(600_000))
+    grid.begun(session, module, "Deaf", tmp_path / "deaf", 600_000)
     watch = Stopwatch()
     session.close(cancel=True)
     assert watch.elapsed_s() < 5.0

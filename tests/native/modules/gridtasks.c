@@ -20,9 +20,15 @@ static double now(void) {
     return (double)time.tv_sec + (double)time.tv_nsec * 1e-9;
 }
 
+/* The input of tasks that take a time: u32 milliseconds, and the file to make when it begins. */
 static double limit_of(HxStream *in) {
     uint32_t milliseconds = 0;
+    char path[1024] = "";
+    FILE *file;
     hxg_read_u32(in, &milliseconds);
+    if (in->vtbl->Read(in, path, sizeof path - 1) != 0 && (file = fopen(path, "w")) != NULL) {
+        fclose(file);
+    }
     return now() + milliseconds * 1e-3;
 }
 
