@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from hxgrid.errors import ModuleError
+from hxgrid.errors import ConfigError, ModuleError
 from hxgrid.logs import get_logger
 from hxgrid.modules import images
 from hxgrid.modules.sets import ModuleSet
@@ -100,6 +100,8 @@ class OfferBook:
     ) -> Offered:
         if not isinstance(function, str) or not 0 < len(function) <= MAX_NAME_CHARS:
             raise ModuleError(f"a function is named by a text, not by {function!r}")
+        if time_limit_s is not None and not _is_time_limit(time_limit_s):
+            raise ConfigError(f"time_limit_s must be a positive number, not {time_limit_s!r}")
         module_set = modules if isinstance(modules, ModuleSet) else ModuleSet(modules)
         files = {platform: module_set.files(platform) for platform in module_set.platforms}
         stamp = _stamp(path for named in files.values() for _, path in named)
@@ -206,3 +208,7 @@ def _unreadable(path: Path, error: OSError) -> ModuleError:
     return ModuleError(
         f"module file {str(path)!r} cannot be read", why=error.strerror or str(error)
     )
+
+
+def _is_time_limit(given: Any) -> bool:
+    return isinstance(given, (int, float)) and 0 < given < float("inf")

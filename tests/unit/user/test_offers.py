@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hxgrid.errors import ModuleError
+from hxgrid.errors import ConfigError, ModuleError
 from hxgrid.modules.sets import ModuleSet
 from hxgrid.user import offers
 from hxgrid.user.blobs import BlobShelf
@@ -127,3 +127,12 @@ def test_missing_files_and_empty_names_are_told(book: OfferBook, tmp_path: Path)
         book.find(tmp_path / "gone.py", "f", None)
     with pytest.raises(ModuleError, match="named by a text"):
         book.find(_write(tmp_path / "a.py", "x", 1), "", None)
+
+
+@pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf"), "soon"])
+def test_a_time_limit_that_is_none_is_said_at_once(
+    book: OfferBook, tmp_path: Path, limit: float
+) -> None:
+    file = _write(tmp_path / "a.py", "x", 1)
+    with pytest.raises(ConfigError, match="time_limit_s must be a positive number"):
+        book.find(file, "f", limit)
