@@ -4,6 +4,9 @@
 
 The whole application is `compute`: one task per block of nine digits, and a function that puts a
 finished block where it belongs, in whatever order they come.
+
+The task exists in Python, in C++ and in Free Pascal; all three read and write the same bytes, so
+they may be mixed in one job (`--task cpp --task pascal`).
 """
 
 from __future__ import annotations
@@ -13,17 +16,43 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import hxgrid
 
-TASK_FILE = Path(__file__).with_name("pi_task.py")
 DIGITS_PER_BLOCK = 9
+KINDS = ("python", "cpp", "pascal")
+
+
+class PiTask(NamedTuple):
+    """A file that travels to the agents, and the function in it."""
+
+    file: Path
+    function: str
+
+
+PYTHON_TASK = PiTask(Path(__file__).with_name("pi_task.py"), "run_task")
+
+
+def find_task(kind: str, folder: Path) -> PiTask:
+    """Return the task of a kind; a native one is compiled into `folder` if it is not there yet.
+
+    Raises `BuildError` of `native/build.py` where the compiler is missing.
+    """
+    if kind == "python":
+        return PYTHON_TASK
+    from hxgrid_examples.picalculator.native import build
+
+    return PiTask(build.build(kind, folder), build.FUNCTION)
 
 
 def compute(
-    session: hxgrid.Session, digits: int, on_progress: Callable[[int, int], None] | None = None
+    session: hxgrid.Session,
+    digits: int,
+    on_progress: Callable[[int, int], None] | None = None,
+    tasks: Sequence[PiTask] = (PYTHON_TASK,),
 ) -> str:
-    """Return that many decimal digits of pi after the point.
+    """Return that many decimal digits of pi after the point; `tasks` take turns.
 
     `on_progress(done, digits)` is called on the session's callback thread after each block. Raises
     `TaskFailed` if a block could not be computed anywhere.
@@ -42,18 +71,19 @@ def compute(
         if on_progress is not None:
             on_progress(min(blocks_done * DIGITS_PER_BLOCK, digits), digits)
 
-    for position in range(1, digits + 1, DIGITS_PER_BLOCK):
+    for number, position in enumerate(range(1, digits + 1, DIGITS_PER_BLOCK)):
         in_stream = hxgrid.Stream()
         in_stream.write_struct("I", position)
-        session.run_task([TASK_FILE], "run_task", in_stream, place)
+        task = tasks[number % len(tasks)]
+        session.run_task([task.file], task.function, in_stream, place)
     session.wait_for_completion()
     return found[:digits].decode("ascii")
 
 
-def run(digits: int, address: str | None = None) -> str:
+def run(digits: int, address: str | None = None, tasks: Sequence[PiTask] = (PYTHON_TASK,)) -> str:
     """Connect to a grid, compute with progress on standard error, and return the digits."""
     with hxgrid.connect(address) as session:
-        return compute(session, digits, _show_progress)
+        return compute(session, digits, _show_progress, tasks)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,10 +91,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Compute digits of pi on the grid.")
     parser.add_argument("digits", type=int, nargs="?", default=1000)
     parser.add_argument("--address", help='HOST[:PORT], "local" or "inline"; default: find one')
+    parser.add_argument("--task", action="append", choices=KINDS, help="default: python")
     options = parser.parse_args(arguments)
     started_at = time.monotonic()
+    kinds = options.task or ["python"]
     try:
-        digits = run(options.digits, options.address)
+        tasks = [find_task(kind, Path(__file__).parent / "native" / "build") for kind in kinds]
+        digits = run(options.digits, options.address, tasks)
     except (ValueError, hxgrid.HxGridError) as error:
         print(f"\n{error}", file=sys.stderr)
         return error.exit_status if isinstance(error, hxgrid.HxGridError) else 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -16,6 +17,10 @@ from hxgrid.cli.progress import Bar
 from hxgrid.errors import HxGridError, TaskError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hxgrid_examples.picalculator.app import PiTask
+
     import hxgrid
 
 _GROUP = 10
@@ -46,17 +51,28 @@ command.add_command(normalmapper.command)
     show_default=True,
     help="How many digits after the point.",
 )
+@click.option(
+    "--task",
+    "kinds",
+    type=click.Choice(["python", "cpp", "pascal"]),
+    multiple=True,
+    default=("python",),
+    show_default=True,
+    help="Which task computes; given several times, they take turns.",
+)
 @common_options(local=True)
-def pi(digits: int, common: Common) -> None:
+def pi(digits: int, kinds: tuple[str, ...], common: Common) -> None:
     """Compute digits of pi on the grid.
 
-    Digits go to standard output: in groups for a terminal, otherwise in one line.
+    Digits go to standard output: in groups for a terminal, otherwise in one line. The tasks in C++
+    and in Free Pascal are compiled here when they are used.
     """
-    if common.is_local and find_spec("numpy") is None:
+    if common.is_local and "python" in kinds and find_spec("numpy") is None:
         raise missing_numpy("This computer has")
+    tasks = [_task(kind) for kind in dict.fromkeys(kinds)]
     started_at = time.monotonic()
     with common.connect() as session:
-        found = _compute(session, digits, common)
+        found = _compute(session, digits, tasks, common)
         status = session.connection_status
         taken_s = time.monotonic() - started_at
     show(grouped(found, width()) if is_terminal() else f"3.{found}")
@@ -74,12 +90,27 @@ def missing_numpy(who_has: str) -> HxGridError:
     )
 
 
-def _compute(session: hxgrid.Session, digits: int, common: Common) -> str:
+def _task(kind: str) -> PiTask:
+    import platformdirs
+    from hxgrid_examples.picalculator import app
+    from hxgrid_examples.picalculator.native.build import BuildError
+
+    folder = Path(platformdirs.user_cache_dir("hxgrid", appauthor=False)) / "examples"
+    try:
+        task: PiTask = app.find_task(kind, folder)
+    except BuildError as error:
+        raise HxGridError(
+            f"the task in {kind} cannot be compiled", why=str(error), advice="Or use --task python."
+        ) from error
+    return task
+
+
+def _compute(session: hxgrid.Session, digits: int, tasks: Sequence[PiTask], common: Common) -> str:
     from hxgrid_examples.picalculator.app import compute
 
     with Bar("pi", digits, is_shown=not common.is_quiet) as bar:
         try:
-            found: str = compute(session, digits, lambda done, _: bar.advance_to(done))
+            found: str = compute(session, digits, lambda done, _: bar.advance_to(done), tasks)
         except TaskError as error:
             if "No module named 'numpy" in str(error):
                 raise missing_numpy("An agent has") from error

@@ -73,7 +73,7 @@ def test_no_digits_are_refused_before_a_task_is_made(digits: int) -> None:
 def test_the_command_prints_the_digits(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(app, "run", lambda digits, address: f"{digits} at {address}")
+    monkeypatch.setattr(app, "run", lambda digits, address, _: f"{digits} at {address}")
     assert app.main(["5", "--address", "local"]) == 0
     assert capsys.readouterr().out.split("\n")[1] == "PI=3.5 at local"
 
@@ -81,7 +81,7 @@ def test_the_command_prints_the_digits(
 def test_the_command_ends_with_the_status_of_the_error(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def find_nothing(digits: int, address: str | None) -> str:
+    def find_nothing(digits: int, address: str | None, tasks: Sequence[app.PiTask]) -> str:
         raise hxgrid.NoGridFound("no grid found")
 
     monkeypatch.setattr(app, "run", find_nothing)
