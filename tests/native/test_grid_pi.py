@@ -1,4 +1,4 @@
-"""The pi example with the task in Python, C++ and Pascal: the same digits, also mixed in one job."""
+"""The pi example with tasks in Python, C++ and Pascal: the same digits, also mixed in one job."""
 
 from __future__ import annotations
 
