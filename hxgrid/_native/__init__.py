@@ -1,4 +1,4 @@
-"""Where the native parts are: the task library, the C and C++ headers, the Pascal units.
+"""Where the native parts are: the libraries, the C and C++ headers, the Pascal units.
 
 The library is compiled when hxGrid is installed or its wheel is made, and then lies beside this
 file. Without a C compiler there is none; Python tasks do not need it.
@@ -7,6 +7,7 @@ file. Without a C compiler there is none; Python tasks do not need it.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -36,6 +37,26 @@ def library_path() -> Path | None:
     """Return the task library, or None; `why_missing` then has the reason."""
     path = _HERE / library_name()
     return path if path.is_file() else None
+
+
+def user_library_path() -> Path | None:
+    """Return the library that native applications link, or None."""
+    if sys.platform == "win32":
+        name = "hxGridUserDLL.dll"
+    else:
+        name = "libhxgriduser.dylib" if sys.platform == "darwin" else "libhxgriduser.so"
+    path = _HERE / name
+    return path if path.is_file() else None
+
+
+def bridge_path() -> Path | None:
+    """Return the program that this library starts, or None."""
+    suffix = ".exe" if sys.platform == "win32" else ""
+    beside = Path(sys.executable).with_name(f"hxgrid-bridge{suffix}")
+    if beside.is_file():
+        return beside
+    found = shutil.which("hxgrid-bridge")
+    return None if found is None else Path(found)
 
 
 def why_missing() -> str:

@@ -35,6 +35,7 @@ COMMANDS = {
     "why": _Command("why", "Say why a task waits or failed, or an agent gets no work."),
     "doctor": _Command("doctor", "Test every stage from network card to first task."),
     "config": _Command("config", "Show the settings in force and where they come from."),
+    "native": _Command("native", "Print what building a native application needs."),
     "coordinator": _Command("", "Run a coordinator: it lets users find agents."),
     "agent": _Command("", "Run an agent: it lends this computer's processors."),
 }

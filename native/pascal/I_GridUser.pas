@@ -1,4 +1,8 @@
-{ I_GridUser: the application's side, as the original published it. }
+{ I_GridUser: the application's side, as the original published it.
+
+  The library is loaded when IGridUser_Create is first called: from the program's folder if it is
+  there, else from where the system looks for libraries. On Linux put `cthreads` first in the `uses`
+  of the program: callbacks come on threads of the library. }
 unit I_GridUser;
 
 {$ifdef FPC}{$mode delphi}{$endif}
@@ -58,6 +62,87 @@ type
     procedure GetConnectionStatus(var status: TGridUserConnectionStatus); stdcall;
   end;
 
+const
+  IGridUser_VERSION = $00010000;
+  {$ifdef MSWINDOWS}
+  GRID_USER_LIBRARY = 'hxGridUserDLL.dll';
+  {$else}
+  {$ifdef DARWIN}
+  GRID_USER_LIBRARY = 'libhxgriduser.dylib';
+  {$else}
+  GRID_USER_LIBRARY = 'libhxgriduser.so';
+  {$endif}
+  {$endif}
+
+{ Makes the object; nil if the library or what it needs is not installed, and the reason is written
+  to the error output. }
+procedure IGridUser_Create(var user: IGridUser);
+
+{ Makes an empty stream of the library; nil without the library. }
+procedure IGenericStream_Create(var stream: IGenericStream);
+
 implementation
+
+uses
+  {$ifdef FPC}dynlibs{$else}Windows{$endif};
+
+type
+  TCreateGridUserObject = function(version: DWORD): Pointer; cdecl;
+  TCreateGenericStream = function: Pointer; cdecl;
+
+var
+  createUser: TCreateGridUserObject = nil;
+  createStream: TCreateGenericStream = nil;
+
+function ProgramFolder: AnsiString;
+var
+  index: Integer;
+begin
+  Result := AnsiString(ParamStr(0));
+  index := Length(Result);
+  while (index > 0) and not (Result[index] in ['/', '\']) do Dec(index);
+  SetLength(Result, index);
+end;
+
+procedure Load;
+var
+  {$ifdef FPC}
+  module: TLibHandle;
+  {$else}
+  module: HMODULE;
+  {$endif}
+begin
+  if Assigned(createUser) then Exit;
+  {$ifdef FPC}
+  module := LoadLibrary(ProgramFolder + GRID_USER_LIBRARY);
+  if module = NilHandle then module := LoadLibrary(AnsiString(GRID_USER_LIBRARY));
+  if module = NilHandle then
+  {$else}
+  module := LoadLibraryA(PAnsiChar(ProgramFolder + GRID_USER_LIBRARY));
+  if module = 0 then module := LoadLibraryA(GRID_USER_LIBRARY);
+  if module = 0 then
+  {$endif}
+  begin
+    WriteLn(ErrOutput, 'hxgrid: the library ', GRID_USER_LIBRARY, ' was not found');
+    Exit;
+  end;
+  createStream := TCreateGenericStream(GetProcAddress(module, 'CreateGenericStream'));
+  createUser := TCreateGridUserObject(GetProcAddress(module, 'CreateGridUserObject'));
+end;
+
+procedure IGridUser_Create(var user: IGridUser);
+begin
+  user := nil;
+  Load;
+  { The one reference is taken over: an assignment of interfaces would add another. }
+  if Assigned(createUser) then Pointer(user) := createUser(IGridUser_VERSION);
+end;
+
+procedure IGenericStream_Create(var stream: IGenericStream);
+begin
+  stream := nil;
+  Load;
+  if Assigned(createStream) then Pointer(stream) := createStream();
+end;
 
 end.

@@ -101,17 +101,23 @@ def test_cmake_and_pkg_config_find_the_headers(
 ) -> None:
     made, installed, use = tmp_path / "made", tmp_path / "installed", tmp_path / "use"
     building.run(["cmake", "-S", str(building.ROOT / "native"), "-B", str(made)])
+    building.run(["cmake", "--build", str(made)])
     building.run(["cmake", "--install", str(made), "--prefix", str(installed)])
     use.mkdir()
     (use / "CMakeLists.txt").write_text(
         "cmake_minimum_required(VERSION 3.15)\nproject(use CXX)\nfind_package(hxgrid REQUIRED)\n"
         f"add_library(original MODULE {building.MODULES / 'original.cpp'})\n"
         "target_link_libraries(original hxgrid::compat)\n"
+        f"add_executable(modern {building.ROOT / 'tests/native/callers/modern.cpp'})\n"
+        "target_link_libraries(modern hxgrid::user)\n"
     )
     built = str(use / "built")
     building.run(["cmake", "-S", str(use), "-B", built, f"-DCMAKE_PREFIX_PATH={installed}"])
     building.run(["cmake", "--build", built])
     monkeypatch.setenv("PKG_CONFIG_PATH", str(installed / "share" / "pkgconfig"))
     flags = building.run(["pkg-config", "--cflags", "hxgrid"]).split()
+    libraries = building.run(["pkg-config", "--libs", "hxgrid"]).split()
+    caller = str(building.ROOT / "tests" / "native" / "callers" / "modern.cpp")
+    building.run(["g++", *flags, caller, *libraries, "-pthread", "-o", str(tmp_path / "modern")])
     throwing = building.MODULES / "throwing.cpp"
     building.run(["g++", "-std=c++11", "-fsyntax-only", *flags, str(throwing)])

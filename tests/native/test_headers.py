@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from tests.native import building
+from tests.native import building, calling
 
-C_HEADERS = ["hxg_abi.h", "hxg_types.h", "hxgrid_task.h"]
+C_HEADERS = ["hxg_abi.h", "hxg_types.h", "hxgrid_task.h", "hxgrid.h"]
 CPP_HEADERS = [*C_HEADERS, "IUnknown.h", "IGenericStream.h", "IAgent.h", "IGridUser.h"]
 CPP_HEADERS += ["hxGridInterface.h"]
 STRICT = ["-fsyntax-only", "-Wall", "-Wextra", "-Wshadow", "-Werror", f"-I{building.INCLUDE}"]
@@ -78,10 +78,11 @@ def test_the_c_header_is_standard_c(tmp_path: Path, compiler: str, standard: str
 def test_the_cpp_headers_are_standard_cpp(tmp_path: Path, compiler: str, standard: str) -> None:
     text = including([*CPP_HEADERS, "task.hpp"]) + C_USE + CPP_USE
     check(tmp_path, text, compiler, f"-std={standard}", "-pedantic")
+    check(tmp_path, including(["hxgrid.hpp"]), compiler, f"-std={standard}", "-pedantic")
 
 
 @pytest.mark.system("g++")
-@pytest.mark.parametrize("name", [*CPP_HEADERS, "task.hpp"])
+@pytest.mark.parametrize("name", [*CPP_HEADERS, "task.hpp", "hxgrid.hpp"])
 def test_each_header_stands_alone_and_may_come_twice(tmp_path: Path, name: str) -> None:
     check(tmp_path, including([name, name]), "g++", "-std=c++11", "-pedantic")
 
@@ -119,15 +120,21 @@ def test_sources_for_the_original_compile_here(tmp_path: Path, standard: str) ->
     check(tmp_path, text, "g++", f"-std={standard}", compat)
 
 
-@pytest.mark.system("x86_64-w64-mingw32-gcc", "i686-w64-mingw32-gcc")
+@pytest.mark.system("x86_64-w64-mingw32-g++", "i686-w64-mingw32-g++")
 @pytest.mark.parametrize("processor", ["x86_64", "i686"])
 def test_the_library_builds_for_windows(tmp_path: Path, processor: str) -> None:
     flags = ["-std=c99", "-O2", "-shared", *building.WARNINGS, f"-I{building.INCLUDE}"]
     target = str(tmp_path / "hxgridtask.dll")
     compiler = f"{processor}-w64-mingw32-gcc"
-    building.run(
-        [compiler, *flags, *building.library_sources(), "-o", target, "-lws2_32", "-static-libgcc"]
-    )
+    link = ["-lws2_32", "-static-libgcc"]
+    building.run([compiler, *flags, *building.library_sources(), "-o", target, *link])
+    # Also the library for applications, and a caller of it with the original's name for it.
+    user = tmp_path / "hxGridUserDLL.dll"
+    building.run([compiler, *flags, *calling.user_sources(), "-o", str(user), *link])
+    caller = str(calling.CALLERS / "modern.cpp")
+    gpp = f"{processor}-w64-mingw32-g++"
+    include = f"-I{building.INCLUDE}"
+    building.run([gpp, include, caller, str(user), "-static", "-o", str(tmp_path / "modern.exe")])
 
 
 @pytest.mark.system("i686-w64-mingw32-g++", "i686-w64-mingw32-objdump")

@@ -74,20 +74,23 @@ def fake_bridge(folder: Path, body: str) -> str:
     return str(path)
 
 
+READ_ON = "; cat >/dev/null"
+
+
 @pytest.mark.parametrize(
     ("body", "status"),
     [
         ("exit 3", 30),
         ("printf '\\100\\0\\0\\0\\0'", 30),  # the end within a header
-        ("printf 'garbage garbage garbage'; cat >/dev/null", 31),
-        ("printf '\\100\\0\\0\\0\\0\\0\\0\\0\\377\\377\\377\\377\\0\\0\\0\\0'; cat >/dev/null", 31),
-        ("printf '\\100\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\377\\377\\377\\377'; cat >/dev/null", 31),
-        ("printf '\\100\\0\\0\\0\\0\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0x'; cat >/dev/null", 31),
+        ("printf 'garbage garbage garbage'" + READ_ON, 31),
+        ("printf '\\100\\0\\0\\0\\0\\0\\0\\0\\377\\377\\377\\377\\0\\0\\0\\0'" + READ_ON, 31),
+        ("printf '\\100\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\0\\377\\377\\377\\377'" + READ_ON, 31),
+        ("printf '\\100\\0\\0\\0\\0\\0\\0\\0\\1\\0\\0\\0\\0\\0\\0\\0x'" + READ_ON, 31),
         (
-            "printf '\\100\\0\\0\\0\\0\\0\\0\\0\\4\\0\\0\\0\\0\\0\\0\\0\\7\\0\\0\\0'; cat >/dev/null",
+            "printf '\\100\\0\\0\\0\\0\\0\\0\\0\\4\\0\\0\\0\\0\\0\\0\\0\\7\\0\\0\\0'" + READ_ON,
             31,
         ),
-        ("head -c 100000 /dev/urandom; cat >/dev/null", 31),
+        ("head -c 100000 /dev/urandom" + READ_ON, 31),
     ],
 )
 def test_what_is_no_bridge_is_told_and_nothing_hangs(

@@ -10,11 +10,11 @@
 #ifndef HXGRID_HPP
 #define HXGRID_HPP
 
+#include <atomic>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -255,15 +255,30 @@ class Session {
         }
     }
 
+    /* Some compilers for Windows have no std::mutex; what this guards takes no time. */
+    class Guard {
+       public:
+        explicit Guard(std::atomic_flag &flag) : flag_(flag) {
+            while (flag_.test_and_set(std::memory_order_acquire)) {
+            }
+        }
+        ~Guard() { flag_.clear(std::memory_order_release); }
+        Guard(const Guard &) = delete;
+        Guard &operator=(const Guard &) = delete;
+
+       private:
+        std::atomic_flag &flag_;
+    };
+
     void keep(std::exception_ptr thrown) {
-        const std::lock_guard<std::mutex> guard(lock_);
+        const Guard guard(lock_);
         if (!thrown_) thrown_ = thrown;
     }
 
     void rethrow() {
         std::exception_ptr thrown;
         {
-            const std::lock_guard<std::mutex> guard(lock_);
+            const Guard guard(lock_);
             std::swap(thrown, thrown_);
         }
         if (thrown) std::rethrow_exception(thrown);
@@ -271,7 +286,7 @@ class Session {
 
     hxg_session *session_ = nullptr;
     GetData get_data_;
-    std::mutex lock_; /* guards what follows */
+    std::atomic_flag lock_ = ATOMIC_FLAG_INIT; /* guards what follows */
     std::exception_ptr thrown_;
 };
 

@@ -54,8 +54,18 @@ static int find_beside(char *path) {
     if (dladdr((const void *)program_name, &info) == 0 || info.dli_fname == NULL) return 0;
     if (snprintf(folder, sizeof folder, "%s", info.dli_fname) >= (int)sizeof folder) return 0;
     if (!cut_to_folder(folder)) return 0;
-    return snprintf(path, HXG_PATH_BYTES, "%s/%s", folder, program_name) < HXG_PATH_BYTES
-           && is_program(path);
+    if (snprintf(path, HXG_PATH_BYTES, "%s/%s", folder, program_name) < HXG_PATH_BYTES
+        && is_program(path)) {
+        return 1;
+    }
+    /* A Python environment has its packages, and the library, some folders below its programs. */
+    while (cut_to_folder(folder)) {
+        if (snprintf(path, HXG_PATH_BYTES, "%s/bin/%s", folder, program_name) < HXG_PATH_BYTES
+            && is_program(path)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 static int find_on_path(char *path) {

@@ -35,8 +35,19 @@ static int find_beside(char *path) {
     if (!GetModuleHandleExA(flags, program_name, &self)) return 0;
     if (GetModuleFileNameA(self, folder, sizeof folder) >= sizeof folder) return 0;
     if (!cut_to_folder(folder)) return 0;
-    return snprintf(path, HXG_PATH_BYTES, "%s\\%s", folder, program_name) < HXG_PATH_BYTES
-           && is_program(path);
+    if (snprintf(path, HXG_PATH_BYTES, "%s\\%s", folder, program_name) < HXG_PATH_BYTES
+        && is_program(path)) {
+        return 1;
+    }
+    /* A Python environment has its packages, and the library, some folders below its programs. */
+    while (cut_to_folder(folder)) {
+        if (snprintf(path, HXG_PATH_BYTES, "%s\\Scripts\\%s", folder, program_name)
+                < HXG_PATH_BYTES
+            && is_program(path)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
 int hxg_bridge_find(const char *wanted, char *path, char *why, size_t room) {
