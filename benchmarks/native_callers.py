@@ -1,0 +1,133 @@
+"""What does the bridge cost? Tasks from a C program against `run_task` from Python, in turns.
+
+Both have an embedded grid of the same size. Also: how long it takes from the start of the program
+to its first accepted task (when the grid is there already), and what the library holds in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import hxgrid
+from benchmarks.grids import SLOTS
+from benchmarks.measuring import RUNS, Answer, Spread, ratio_of, take_turns, write
+from benchmarks.small_tasks import TASK
+from hxgrid import native
+
+SOURCE = Path(__file__).parent / "tasks" / "native_caller.c"
+LOADS = (("small tasks", 10_000, 10), ("tasks of 8 MB", 64, 8_000_000))
+MUST_REACH = 0.7
+MOST_KIB = 5 * 1024
+
+
+class Caller:
+    """The C program, running."""
+
+    def __init__(self, folder: Path) -> None:
+        library = native.user_library_path()
+        if library is None:
+            raise SystemExit(native.why_missing())
+        program = folder / "caller"
+        link = [f"-L{library.parent}", "-lhxgriduser", f"-Wl,-rpath,{library.parent}"]
+        subprocess.run(
+            ["cc", "-O2", f"-I{native.include_path()}", SOURCE, *link, "-o", program], check=True
+        )
+        more = {
+            "HXGRID_BRIDGE": str(Path(sys.executable).with_name("hxgrid-bridge")),
+            "HXGRID_BRIDGE_ADDRESS": "local",
+            "HXGRID_BRIDGE_SLOTS": str(SLOTS),
+        }
+        self._process = subprocess.Popen(
+            [program, str(TASK)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **more},
+        )
+        self.start_s = self._read()
+        self.memory_kib = self._read()
+
+    def rate(self, count: int, size_bytes: int) -> float:
+        """Return the tasks a second."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{count} {size_bytes}\n")
+        self._process.stdin.flush()
+        return count / self._read()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate()
+
+    def _read(self) -> float:
+        assert self._process.stdout is not None
+        return float(self._process.stdout.readline())
+
+
+def python_rate(session: hxgrid.Session, count: int, size_bytes: int) -> float:
+    """Return the tasks a second."""
+    payload = os.urandom(size_bytes)
+    sizes: list[int] = []
+    began = time.perf_counter()
+    for _ in range(count):
+        session.run_task(TASK, "echo", payload, lambda out: sizes.append(len(out)))
+    session.wait_for_completion()
+    return count / (time.perf_counter() - began)
+
+
+def main() -> list[Answer]:
+    """Measure."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        session = stack.enter_context(hxgrid.connect("local", slots=SLOTS))
+        caller = Caller(folder)
+        stack.callback(caller.close)
+        answers = [_memory(caller.memory_kib, caller.start_s)]
+        for what, count, size_bytes in LOADS:
+            measures: dict[str, Callable[[], float]] = {
+                "python": partial(python_rate, session, count, size_bytes),
+                "native": partial(caller.rate, count, size_bytes),
+            }
+            values = take_turns(measures, RUNS)
+            answers.append(_answer(what, values["native"], values["python"]))
+    write("native_callers", answers)
+    return answers
+
+
+def _answer(what: str, ours: list[float], python: list[float]) -> Answer:
+    ratio = ratio_of(ours, python)
+    return Answer(
+        question=f"{what} from C, per second, against Python",
+        must_reach=f"at least {MUST_REACH:g} x",
+        baseline=str(Spread.of(python)),
+        ours=str(Spread.of(ours)),
+        ratio=f"{ratio:.2f} x",
+        is_reached=ratio >= MUST_REACH,
+        grid="embedded",
+        details={"python": python, "native": ours},
+    )
+
+
+def _memory(kib: float, start_s: float) -> Answer:
+    return Answer(
+        question="memory of the library in its application, KiB",
+        must_reach=f"at most {MOST_KIB}",
+        baseline="-",
+        ours=f"{kib:.0f}",
+        ratio="-",
+        is_reached=kib <= MOST_KIB,
+        grid="embedded",
+        details={"kib": kib, "start_with_embedded_grid_s": start_s},
+    )
+
+
+if __name__ == "__main__":
+    for answer in main():
+        print(answer)
