@@ -24,6 +24,7 @@ ALL = (
     "map_memory",
     "idle_agent",
     "native_calls",
+    "native_callers",
     "native_tasks",
 )
 
