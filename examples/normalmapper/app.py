@@ -99,11 +99,11 @@ def compute(
         if on_progress is not None:
             on_progress(done / total)
 
-    modules = [TASK_FILE, library.path, HEADER]
+    modules, function = task_of(session, library)
     for part in parts:
         session.run_task(
             modules,
-            "run_task",
+            function,
             part.request(job.width, job.height),
             lambda out_stream, part=part: place(part, out_stream),
             cost=part.cost,
@@ -111,6 +111,17 @@ def compute(
     session.wait_for_completion()
     picture.finish(job.options)
     return picture
+
+
+def task_of(session: object, library: Library) -> tuple[list[Path], str]:
+    """Return the modules and the function to run on this session.
+
+    On a grid the library is the task module, and agents need no Python packages for it. In the
+    calling thread there is no host for native modules: there a Python task calls the library.
+    """
+    if isinstance(session, hxgrid.Session):
+        return [library.path], "RunTask"
+    return [TASK_FILE, library.path, HEADER], "run_task"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

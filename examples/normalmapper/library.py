@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from hxgrid import native
+
 from .errors import JobError
 from .nm_task import open_library
 
@@ -36,7 +38,8 @@ _LONGEST_BUILD_S = 300
 
 def library_path(*extra_flags: str) -> Path:
     """Return the library, compiled now if it is not there yet. Raises `JobError`."""
-    command = [*_compiler(), *FLAGS, *LINKING, *extra_flags]
+    include = f"-I{native.include_path()}"
+    command = [*_compiler(), *FLAGS, *LINKING, include, *extra_flags]
     if sys.platform != "win32":
         command.append("-fPIC")
     sources = sorted(NATIVE.glob("*.cpp"))

@@ -35,15 +35,15 @@ struct Group {
 };
 static_assert(sizeof(Group) == 160, "no holes");
 
-// Up to four children with their boxes, side by side. A child >= 0 is a node, a child < 0 is the
+// Up to eight children with their boxes, side by side. A child >= 0 is a node, a child < 0 is the
 // group ~child. The box of a child that is not there is inside out, and nothing meets it.
+const int CHILDREN = 8;
 struct Node {
-    float low[3][4];
-    float high[3][4];
-    std::int32_t child[4];
-    std::int32_t reserved[4];
+    float low[3][CHILDREN];
+    float high[3][CHILDREN];
+    std::int32_t child[CHILDREN];
 };
-static_assert(sizeof(Node) == 128, "no holes");
+static_assert(sizeof(Node) == 224, "no holes");
 
 struct Sample {
     double x, y;

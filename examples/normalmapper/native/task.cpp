@@ -1,9 +1,6 @@
 // The task as hxGrid's native modules have it: the same streams as nm_task.py, and the same bytes.
 //
-// Compiled together with the rest it makes the library a task module of its own, which needs no
-// Python where it runs. The scene of a session is asked for once a process and used where it lies.
-
-#if defined(NM_WITH_TASK)
+// It makes the library a task module of its own, which needs no Python package where it runs. The scene of a session is asked for once a process and used where it lies.
 
 #include <hxgrid/task.hpp>
 
@@ -65,5 +62,3 @@ extern "C" HXG_EXPORT void HXG_CDECL EndSession(IAgent *, DWORD session_id) {
     std::lock_guard<std::mutex> guard(scenes_mutex);
     scenes.erase(session_id);
 }
-
-#endif

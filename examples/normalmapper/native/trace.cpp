@@ -18,7 +18,7 @@ namespace nm {
 namespace {
 
 const float WIDEN = 1 + 6e-7f;  // about five roundings of a float
-const int STACK_SIZE = 3 * (LARGEST_DEPTH + 1) + 4;
+const int STACK_SIZE = (CHILDREN - 1) * (LARGEST_DEPTH + 1) + CHILDREN;
 const double FLATTEST = 1e-12;
 
 // A line as the boxes see it, ahead of a point `back` before its origin. The first side of a box is
@@ -40,21 +40,21 @@ struct BoxLine {
             inverse[axis] = all4(static_cast<float>(is_flat ? sign * 1e18 : 1 / along[axis]));
             first_origin[axis] = all4(static_cast<float>(from[axis] + sign * reach));
             second_origin[axis] = all4(static_cast<float>(from[axis] - sign * reach));
-            const std::size_t low = offsetof(Node, low) + axis * sizeof(F4);
-            const std::size_t high = offsetof(Node, high) + axis * sizeof(F4);
+            const std::size_t low = offsetof(Node, low) + axis * sizeof(Node::low[0]);
+            const std::size_t high = offsetof(Node, high) + axis * sizeof(Node::high[0]);
             first_side[axis] = sign > 0 ? low : high;
             second_side[axis] = sign > 0 ? high : low;
         }
     }
 };
 
-inline F4 side(const Node &node, std::size_t offset) {
-    return *reinterpret_cast<const F4 *>(reinterpret_cast<const char *>(&node) + offset);
+inline F4 side(const char *node, std::size_t offset) {
+    return *reinterpret_cast<const F4 *>(node + offset);
 }
 
-// Which boxes the line meets from `least` to `most`, which are not negative: one bit each.
-inline __attribute__((always_inline)) int meet(const Node &node, const BoxLine &line, F4 least,
-                                               F4 most) {
+// Which of four boxes the line meets from `least` to `most`, which are not negative: one bit each.
+inline __attribute__((always_inline)) int meet_four(const char *node, const BoxLine &line,
+                                                    const F4 &least, const F4 &most) {
     const F4 *first = line.first_origin, *second = line.second_origin, *inverse = line.inverse;
     F4 begin = greater((side(node, line.first_side[0]) - first[0]) * inverse[0], least);
     F4 end = lesser((side(node, line.second_side[0]) - second[0]) * inverse[0], most);
@@ -63,6 +63,13 @@ inline __attribute__((always_inline)) int meet(const Node &node, const BoxLine &
     begin = greater((side(node, line.first_side[2]) - first[2]) * inverse[2], begin);
     end = lesser((side(node, line.second_side[2]) - second[2]) * inverse[2], end);
     return bits(begin <= end * all4(WIDEN));
+}
+
+inline __attribute__((always_inline)) int meet(const Node &node, const BoxLine &line,
+                                               const F4 &least, const F4 &most) {
+    const char *bytes = reinterpret_cast<const char *>(&node);
+    return meet_four(bytes, line, least, most)
+           | meet_four(bytes + sizeof(F4), line, least, most) << 4;
 }
 
 inline D4 widened(const float *values) { return __builtin_convertvector(load4(values), D4); }
@@ -127,6 +134,33 @@ inline __attribute__((always_inline)) bool is_group_blocking(const Group &group,
     return any(found.is_hit & is_ahead);
 }
 
+// Goes on to the next group that the line may meet. `*child` is where the walk is: the root to begin
+// with, then the group that was found last. False: there is no other.
+inline __attribute__((always_inline)) bool go_down(const Scene &scene, const BoxLine &line,
+                                                   const F4 &least, const F4 &most,
+                                                   std::int32_t *stack, int *height,
+                                                   std::int32_t *child) {
+    if (*child < 0) {
+        if (*height == 0) return false;
+        *child = stack[--*height];
+    }
+    while (*child >= 0) {
+        const Node &node = scene.nodes[*child];
+        int met = meet(node, line, least, most);
+        if (met == 0) {
+            if (*height == 0) return false;
+            *child = stack[--*height];
+            continue;
+        }
+        // The first of them at once: most nodes have one.
+        *child = node.child[__builtin_ctz(static_cast<unsigned>(met))];
+        while ((met &= met - 1) != 0) {
+            stack[(*height)++] = node.child[__builtin_ctz(static_cast<unsigned>(met))];
+        }
+    }
+    return true;
+}
+
 }  // namespace
 
 NM_CLONES void trace_line(const Scene &scene, const Vec &origin, const Vec &direction, Span span,
@@ -138,22 +172,11 @@ NM_CLONES void trace_line(const Scene &scene, const Vec &origin, const Vec &dire
     const D4 epsilon = all(scene.settings.epsilon);
     const F4 slack = all4(static_cast<float>(back) * (WIDEN - 1));
     const F4 start = all4(static_cast<float>(back));
-    std::int32_t stack[STACK_SIZE];
+    std::int32_t stack[STACK_SIZE], child = 0;
     int height = 0;
-    stack[height++] = 0;
     F4 least = greater(start + all4(static_cast<float>(span.least)) - slack, all4(0));
     F4 most = start + all4(static_cast<float>(span.most)) + slack;
-    while (height != 0) {
-        const std::int32_t child = stack[--height];
-        if (child >= 0) {
-            const Node &node = scene.nodes[child];
-            int met = meet(node, line, least, most);
-            while (met != 0) {
-                stack[height++] = node.child[__builtin_ctz(static_cast<unsigned>(met))];
-                met &= met - 1;
-            }
-            continue;
-        }
+    while (go_down(scene, line, least, most, stack, &height, &child)) {
         const Group &group = scene.groups[~child];
         GroupTest found;
         test(group, from, along, epsilon, &found);
@@ -178,19 +201,10 @@ NM_CLONES bool is_blocked(const Scene &scene, const Vec &origin, const Vec &dire
     if (*guess >= 0 && is_group_blocking(scene.groups[*guess], from, along, epsilon)) return true;
     const BoxLine line(scene, origin, direction, 0);
     const F4 least = all4(0), most = all4(std::numeric_limits<float>::infinity());
-    std::int32_t stack[STACK_SIZE];
+    std::int32_t stack[STACK_SIZE], child = 0;
     int height = 0;
-    stack[height++] = 0;
-    while (height != 0) {
-        const std::int32_t child = stack[--height];
-        if (child >= 0) {
-            const Node &node = scene.nodes[child];
-            int met = meet(node, line, least, most);
-            while (met != 0) {
-                stack[height++] = node.child[__builtin_ctz(static_cast<unsigned>(met))];
-                met &= met - 1;
-            }
-        } else if (is_group_blocking(scene.groups[~child], from, along, epsilon)) {
+    while (go_down(scene, line, least, most, stack, &height, &child)) {
+        if (is_group_blocking(scene.groups[~child], from, along, epsilon)) {
             *guess = ~child;
             return true;
         }

@@ -1,6 +1,6 @@
 // Builds the tree from above: a set of triangles is cut in two where the surface area heuristic
-// says, with the middles of their boxes sorted into bins, until four sets are there for the four
-// children of a node. Sets of four triangles and fewer become a group.
+// says, with the middles of their boxes sorted into bins, until four sets are there for the children
+// of a node. Sets of four triangles and fewer become a group.
 
 #include "tree.h"
 
@@ -81,9 +81,9 @@ class Builder {
     std::int32_t add_node(const Range &whole, int depth) {
         const std::size_t number = nodes_.size();
         nodes_.emplace_back();
-        std::vector<Range> parts = quarters(whole, depth);
+        std::vector<Range> parts = shares(whole, depth);
         Node node = {};
-        for (std::size_t place = 0; place < 4; place++) {
+        for (std::size_t place = 0; place < CHILDREN; place++) {
             const bool is_there = place < parts.size();
             const Box box = is_there ? parts[place].box : Box();
             for (int axis = 0; axis < 3; axis++) {
@@ -100,10 +100,10 @@ class Builder {
     }
 
     // Cuts again the part that rays meet most, while it is too big for a group.
-    std::vector<Range> quarters(const Range &whole, int depth) {
+    std::vector<Range> shares(const Range &whole, int depth) {
         std::vector<Range> parts;
         if (whole.size() != 0) parts.push_back(whole);
-        while (!parts.empty() && parts.size() < 4) {
+        while (!parts.empty() && parts.size() < CHILDREN) {
             std::size_t widest = parts.size();
             for (std::size_t index = 0; index < parts.size(); index++) {
                 if (parts[index].size() <= GROUP_SIZE) continue;

@@ -95,6 +95,12 @@ def test_the_file_does_not_depend_on_order_nor_slots(files: Path) -> None:
     assert len(seen) == 1
 
 
+def test_the_task_in_cpp_on_a_real_grid_makes_the_same_file(files: Path) -> None:
+    done(files, "-1r @low.nmf @high.nmf 32 32 @inline.tga")
+    done(files, "-1r @low.nmf @high.nmf 32 32 @grid.tga", hxgrid.connect("local", slots=2))
+    assert (files / "inline.tga").read_bytes() == (files / "grid.tga").read_bytes()
+
+
 def test_the_scene_is_asked_for_once_a_session(files: Path) -> None:
     session = ShufflingSession(1, slots=16)
     done(files, "-or @low.nmf @high.nmf 64 64 @out.tga", session)
