@@ -40,7 +40,7 @@ MAX_MAPPED_RESULTS = 64
 """Results of one connection that are on their way at once: each mapping holds a file handle, of
 which there may be fewer than results."""
 
-MAX_LAG_BYTES = 32 * 1024 * 1024
+MAX_LAG_BYTES = 12 * 1024 * 1024
 """Of blobs received and not yet on the disk; beyond it nobody gets credit for more."""
 
 
