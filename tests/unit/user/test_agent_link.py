@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hxgrid.settings import UserSettings
+from hxgrid.transport import sockets
 from hxgrid.transport.security import Security
 from hxgrid.user import agent_link
 from hxgrid.user.agent_link import LinkState
@@ -26,7 +27,7 @@ def test_a_function_offered_into_a_broken_connection_is_offered_again(
     session, agent = make_session(echo)
     wait_until(lambda: session.connection_status.connected_agents == 1, 10, "the agent")
     is_cut = threading.Event()
-    send = agent_link.send_message
+    send = sockets.send_message
 
     def send_unless_cut(socket: Any, frames: Sequence[Any]) -> bool:
         return not is_cut.is_set() and send(socket, frames)
@@ -71,7 +72,7 @@ def test_an_agent_that_has_not_answered_hello_hears_goodbye(tmp_path: Path) -> N
         def keep_waiting(_: bytes, hello: Hello) -> None:
             agent.hellos.append(hello)
 
-        agent._welcome = keep_waiting  # type: ignore[method-assign]
+        agent._welcome = keep_waiting  # type: ignore[method-assign, assignment]
         session = Session(UserSettings(spill_folder=tmp_path), Security(trust_network=True))
         session.open([agent.entry], 10)
         wait_until(lambda: bool(agent.hellos), 10, "Hello")
