@@ -29,7 +29,9 @@ class MemoryGuard:
         youngest = self._youngest()
         if youngest is not None:
             text = "the memory that the computer's owner keeps for himself ran short"
-            self._pool.kill(youngest, Outcome.LOST, text, now, is_anybodys_fault=True)
+            # One that was tried alone because of this has shown whose fault it is.
+            outcome = Outcome.CRASHED if youngest.place.is_alone else Outcome.LOST
+            self._pool.kill(youngest, outcome, text, now, is_anybodys_fault=True)
 
     def _youngest(self) -> SlotProcess | None:
         running = [

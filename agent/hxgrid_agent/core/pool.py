@@ -163,7 +163,7 @@ class Pool:
         if process.handed:
             ran = [attempt.key for attempt in process.runners()]
             culprits = ran if because_of is None else [because_of.key]
-            if is_anybodys_fault and len(ran) > 1:
+            if is_anybodys_fault and process.is_host and not process.place.is_alone:
                 culprits = []
             self._break_handed(process, outcome, Reason(text=text), culprits, ran)
         self._leave(process, now)
@@ -349,5 +349,5 @@ def _beside(attempts: list[Attempt], culprits: Collection[Key], reason: Reason) 
         if attempt.key in culprits and attempt.function is not None:
             label = attempt.function.offer.label
             return Reason(text=f"its process was ended because of another task, {label!r}")
-    text = f"{reason.text}; several tasks ran in it, and which of them did it is not known"
+    text = f"{reason.text}; which of the tasks in it did it is not known"
     return Reason(text=text, signal=reason.signal, is_suspect=True)

@@ -211,3 +211,20 @@ def test_the_end_of_a_session_ends_its_hosts() -> None:
     user.goodbye()
     rig.wait(1.5)
     assert [order.process for order in rig.all(act.KillProcess)] == [host]
+
+
+def test_what_uses_memory_up_is_tried_alone_and_then_counts() -> None:
+    rig, user = started()
+    user.send(1)
+    rig.handle(ev.Sampled(4.0, 0.0, 0))
+    rig.handle(ev.Sampled(4.0, 0.0, 0))
+    assert rig.results() == [(1, Outcome.LOST)]
+    assert reasons(rig)[1].is_suspect
+    rig.handle(ev.Sampled(4.0, 0.0, 1 << 33))
+    rig.clear()
+    user.acknowledge(1)
+    send_alone(rig, user, 1)
+    rig.wait(1.0)
+    rig.handle(ev.Sampled(4.0, 0.0, 0))
+    rig.handle(ev.Sampled(4.0, 0.0, 0))
+    assert rig.results() == [(1, Outcome.CRASHED)]
