@@ -79,9 +79,6 @@ class AgentSettings(SeekerSettings):
         description="Memory kept free for the owner: below it caches go first, then the youngest "
         "attempt.",
     )
-    max_result_bytes: f.Bytes = Field(
-        8 * f.GIB, description="A task whose result is larger has failed."
-    )
     result_memory_bytes: f.Bytes = Field(
         256 * f.MIB,
         description="Results that wait in memory for the user's acknowledgement; more go to disk.",

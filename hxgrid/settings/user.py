@@ -82,11 +82,6 @@ class UserSettings(SeekerSettings):
         le=256,
         description="Threads that run `finalize`. One: callbacks never overlap.",
     )
-    max_results_waiting: f.Count = Field(
-        10_000,
-        description="Results that have arrived and whose callback has not; then agents hold "
-        "theirs back.",
-    )
     result_memory_bytes: f.Bytes = Field(
         256 * f.MIB,
         description="Results that wait in memory for their callback; more are spilled to disk.",

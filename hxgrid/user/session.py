@@ -480,11 +480,14 @@ class Session:
         deadline = now() + _CLOSE_S
         try:
             self._engine.stop(drop_callbacks=drop)
-            if self._owned is not None:
-                self._owned.close(max(_OWNED_GRACE_S, deadline - now()))
         finally:
-            lifetime.remove(self)
-            self._closed.set()
+            # Also when Ctrl-C comes once more: what we started must not stay behind.
+            try:
+                if self._owned is not None:
+                    self._owned.close(max(_OWNED_GRACE_S, deadline - now()))
+            finally:
+                lifetime.remove(self)
+                self._closed.set()
 
     def refuse_in_child(self) -> None:
         """Make the copy of this session in a forked process say what it is."""
