@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
 _R = TypeVar("_R", pytest.TestReport, pytest.CollectReport)
 
 _ALLOWED = skips.read_allowed_skips(skips.LIST.read_text(encoding="utf-8"))
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C even where the tests were started in the background, with SIGINT ignored.
+
+    Programs inherit that, so those under test would ignore the Ctrl-C that tests give them.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
