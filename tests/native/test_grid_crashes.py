@@ -13,6 +13,8 @@ from tests.harness.wait import Stopwatch, wait_until
 from tests.native import building, grid
 from tests.native.grid import milliseconds, number_of, output_of, submit
 
+pytestmark = pytest.mark.slow
+
 THROWING = """
 #include <stdexcept>
 #include <hxgrid/hxGridInterface.h>

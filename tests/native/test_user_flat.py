@@ -13,6 +13,8 @@ import pytest
 from tests.harness.wait import wait_until
 from tests.native import building, calling
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 30.0
 
 

@@ -8,6 +8,8 @@ import pytest
 
 from tests.native import calling
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     "compiler",

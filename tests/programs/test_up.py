@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from tests.harness.processes import Program, Programs
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 60
 GONE_LIMIT_S = 5
 

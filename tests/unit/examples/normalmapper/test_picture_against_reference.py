@@ -12,6 +12,8 @@ from hxgrid_examples.normalmapper.options import Options
 
 from tests.unit.examples.normalmapper.reference import Reference
 
+pytestmark = pytest.mark.slow
+
 SIZE = 64
 Array = np.ndarray[Any, Any]
 
