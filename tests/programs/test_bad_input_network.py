@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tests.harness.processes import Programs
     from tests.harness.proctree import Address
 
+pytestmark = pytest.mark.slow
+
 LIMIT_S = 120
 ALLOWED_GROWTH_BYTES = 200 << 20  # an attacker claims 8 GiB
 
