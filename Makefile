@@ -34,7 +34,7 @@ install: wheel-file  ## put `hxgrid` on the path of this user (~/.local/bin)
 # ---------------------------------------------------------------------------- tests
 
 test: $(VENV)/.stamp-dev native  ## all tests that need no system package; at most 5 minutes
-	$(PYTEST) -m "$(QUICK)"
+	$(PYTEST) --numprocesses auto --dist loadfile -m "$(QUICK)"
 
 test-all: $(VENV)/.stamp-dev native  ## every test that what is installed allows; at most 45 minutes
 	$(PYTEST) $(REST)
