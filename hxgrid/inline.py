@@ -40,7 +40,7 @@ from hxgrid.user.global_data import GetData
 from hxgrid.user.mapping import GridMap
 from hxgrid.user.offers import Modules
 from hxgrid.user.progress import progress_of
-from hxgrid.user.session import ConnectionStatus
+from hxgrid.user.session_views import ConnectionStatus
 from hxgrid.user.task import Finalize, Task
 from hxgrid.wire.batches import Buffer, ResultRecord
 from hxgrid.wire.documents import read_reason

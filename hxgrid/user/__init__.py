@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from hxgrid.user.executor import Executor
-    from hxgrid.user.session import ConnectionStatus, Session
+    from hxgrid.user.session import Session
+    from hxgrid.user.session_views import ConnectionStatus
     from hxgrid.user.task import Task
 
 __all__ = ["Session", "Task", "Executor", "ConnectionStatus"]
@@ -21,7 +22,7 @@ _HOMES = {
     "Session": "session",
     "Task": "task",
     "Executor": "executor",
-    "ConnectionStatus": "session",
+    "ConnectionStatus": "session_views",
 }
 
 

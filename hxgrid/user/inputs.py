@@ -1,0 +1,48 @@
+"""What an input is made into before it is submitted, in the caller's thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from hxgrid.streams import Stream
+from hxgrid.streams.buffers import flat_view
+from hxgrid.streams.compression import pack
+from hxgrid.user.core.requirements import Requirements
+from hxgrid.user.offers import Offered
+from hxgrid.wire.batches import Buffer
+from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
+from hxgrid.wire.messages import AttemptFlag
+
+_COMPRESSED = int(AttemptFlag.COMPRESSED)
+
+
+def prepare(given: Stream | Buffer, threshold: int) -> tuple[Buffer, int, int, int]:
+    """Return an input as it travels: payload, its size, its size expanded, flags."""
+    if isinstance(given, Stream):
+        view = given.getbuffer()
+        if given.is_compressed:
+            return view, len(view), given.raw_size, _COMPRESSED
+    elif type(given) is bytes:
+        view = memoryview(given)
+    else:
+        # The owner of a mutable buffer may change it any time.
+        view = memoryview(bytes(flat_view(given)))
+    raw = len(view)
+    packed, is_compressed = pack(view, threshold)
+    if is_compressed:
+        return memoryview(packed), memoryview(packed).nbytes, raw, _COMPRESSED
+    if raw <= SMALL_PAYLOAD_BYTES:
+        return bytes(view), raw, raw, 0
+    return view, raw, raw, 0
+
+
+def requirements_for(
+    given: Requirements | Mapping[str, Any] | None, offered: Offered
+) -> Requirements:
+    """Return what a task requires, with the platforms that its module set has files for."""
+    required = Requirements.of(given)
+    if offered.platforms and not required.platforms:
+        return replace(required, platforms=offered.platforms)
+    return required
