@@ -35,7 +35,6 @@ from hxgrid.bridge.questions import Questions
 from hxgrid.bridge.tasks import NativeTask, Ways
 from hxgrid.bridge.writer import FrameWriter
 from hxgrid.errors import HxGridError, RemoteProtocolError
-from hxgrid.user.core.requirements import Requirements
 from hxgrid.user.offers import Offered
 from hxgrid.user.session import Session
 
@@ -54,7 +53,7 @@ class Server:
         self._ways = Ways(writer)
         self._questions = Questions(writer)
         self._opening: Opening | None = None
-        self._offers: list[tuple[Offered, Requirements | None]] = []
+        self._offers: list[Offered] = []
         self._offered: list[tuple[str, str, float | None]] = []
         self._actions: dict[Kind, Callable[[Frame], None]] = {
             Kind.RUN: self._run,
@@ -139,13 +138,9 @@ class Server:
         self._offered.append((names, function, limit_s))
         self._reply(frame, _U32.pack(len(self._offers)))
 
-    def _find(
-        self, names: str, function: str, limit_s: float | None
-    ) -> tuple[Offered, Requirements | None]:
+    def _find(self, names: str, function: str, limit_s: float | None) -> Offered:
         modules = find_modules(names, self._open_one.wish.program_folder)
-        offered = self._session().offer(modules, function, limit_s)
-        platforms = offered.platforms
-        return offered, Requirements(platforms=platforms) if platforms else None
+        return self._session().offer(modules, function, limit_s)
 
     def _run(self, frame: Frame) -> None:
         if len(frame.head) != _RUN.size:
@@ -158,9 +153,13 @@ class Server:
         self._ways.tasks[number] = task
         try:
             session = self._session()
-            offered, requires = self._offers[function - 1]
+            offered = self._offers[function - 1]
             task.record = session.submit_payload(
-                offered, payload, task, idempotent=not flags & RunFlag.ONCE, requires=requires
+                offered,
+                payload,
+                task,
+                idempotent=not flags & RunFlag.ONCE,
+                requires=offered.requires,
             )
         except HxGridError as error:
             self._ways.tasks.pop(number, None)

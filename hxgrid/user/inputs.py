@@ -10,7 +10,6 @@ from hxgrid.streams import Stream
 from hxgrid.streams.buffers import flat_view
 from hxgrid.streams.compression import pack
 from hxgrid.user.core.requirements import Requirements
-from hxgrid.user.offers import Offered
 from hxgrid.wire.batches import Buffer
 from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import AttemptFlag
@@ -39,10 +38,10 @@ def prepare(given: Stream | Buffer, threshold: int) -> tuple[Buffer, int, int, i
 
 
 def requirements_for(
-    given: Requirements | Mapping[str, Any] | None, offered: Offered
+    given: Requirements | Mapping[str, Any], offered: Requirements | None
 ) -> Requirements:
     """Return what a task requires, with the platforms that its module set has files for."""
     required = Requirements.of(given)
-    if offered.platforms and not required.platforms:
+    if offered is not None and not required.platforms:
         return replace(required, platforms=offered.platforms)
     return required

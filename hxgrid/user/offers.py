@@ -26,6 +26,7 @@ from hxgrid.modules import images
 from hxgrid.modules.sets import ModuleSet
 from hxgrid.streams.digests import digest_bytes
 from hxgrid.user.blobs import BlobShelf
+from hxgrid.user.core.requirements import Requirements
 from hxgrid.wire.limits import MAX_NAME_CHARS
 from hxgrid.wire.messages import FileEntry, FunctionOffer
 
@@ -40,10 +41,10 @@ _log = get_logger("user")
 
 
 class Offered(NamedTuple):
-    """A function by its number, and for which platforms there is one (empty: all)."""
+    """A function by its number, and what an agent must be to run it (None: any will do)."""
 
     id: int
-    platforms: tuple[str, ...] = ()
+    requires: Requirements | None = None
 
 
 class _Found(NamedTuple):
@@ -115,8 +116,9 @@ class OfferBook:
                 if fit in documents:
                     raise ModuleError(f"two variants of a module set are for {fit}")
                 documents[fit] = offer
-            platforms = () if _ANY in documents else tuple(documents)
-            offered = Offered(self._number(documents), platforms)
+            # Made once and shared: a job's tasks wait together if they require the same object.
+            requires = None if _ANY in documents else Requirements(platforms=tuple(documents))
+            offered = Offered(self._number(documents), requires)
         self._found[key] = _Found(offered, stamp, time.monotonic() + LOOK_AGAIN_S)
         return offered
 

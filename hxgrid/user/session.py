@@ -104,8 +104,9 @@ class Session(SessionViews):
             flags = 0
         else:
             payload, stored, raw, flags = prepare(in_stream, self._threshold)
-        if requires is not None or offered.platforms:
-            requires = requirements_for(requires, offered)
+        required = offered.requires
+        if requires is not None:
+            required = requirements_for(requires, required)
         record = TaskRecord(
             0,
             offered.id,
@@ -114,7 +115,7 @@ class Session(SessionViews):
             raw_bytes=raw,
             flags=flags,
             idempotent=idempotent,
-            requires=requires,
+            requires=required,
             cost=cost,
         )
         with_task = finalize is not None and takes_task(finalize)

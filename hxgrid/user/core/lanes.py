@@ -134,25 +134,30 @@ class Lanes:
 
     def add(self, tasks: Sequence[TaskRecord]) -> None:
         """Let new tasks wait, oldest first."""
-        main = self._main
-        plain = []
+        lane = self._main
+        # What the tasks of `lane` require. Looking a lane up for each task would cost more than
+        # all the rest, and those of one function share the object.
+        required: Requirements | None = None
+        alike: list[TaskRecord] = []
         for task in tasks:
-            if task.requires is None and task.raw_bytes < LARGE_BYTES:
-                task.lane = main
-                plain.append(task)
-            else:
-                lane = self._lane_of(task, NOBODY)
-                task.lane = lane
-                lane.append((task,), 1)
-        if plain:
-            main.stuck = False
-            main.append(plain, len(plain))
+            if task.raw_bytes >= LARGE_BYTES:
+                self._extend(self._lane_of(task), [task])
+                continue
+            if task.requires is not required:
+                self._extend(lane, alike)
+                alike = []
+                lane = self._lane_of(task)
+                required = task.requires
+            alike.append(task)
+        self._extend(lane, alike)
 
     def put_back(self, task: TaskRecord, avoids: frozenset[str]) -> None:
         """Let a task wait again in its old place, for any agent but those named."""
         if task.lane is not None:
             self.discard(task)
-        self._lane_of(task, avoids).put_back(task)
+        lane = self._lane_of(task, avoids)
+        lane.stuck = False
+        lane.put_back(task)
 
     def discard(self, task: TaskRecord) -> None:
         """Take out a task that waits."""
@@ -177,13 +182,19 @@ class Lanes:
             return self._main.count > 0 and self._main.stuck
         return any(lane.count and lane.stuck for lane in self._lanes.values())
 
-    def _lane_of(self, task: TaskRecord, avoids: frozenset[str]) -> Lane:
+    def _extend(self, lane: Lane, tasks: list[TaskRecord]) -> None:
+        if tasks:
+            for task in tasks:
+                task.lane = lane
+            lane.stuck = False
+            lane.append(tasks, len(tasks))
+
+    def _lane_of(self, task: TaskRecord, avoids: frozenset[str] = NOBODY) -> Lane:
         size_class = task.raw_bytes.bit_length() if task.raw_bytes >= LARGE_BYTES else 0
         key = (task.requires, size_class, avoids)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key)
-        lane.stuck = False
         return lane
 
 

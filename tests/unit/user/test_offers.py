@@ -11,6 +11,7 @@ from hxgrid.errors import ConfigError, ModuleError
 from hxgrid.modules.sets import ModuleSet
 from hxgrid.user import offers
 from hxgrid.user.blobs import BlobShelf
+from hxgrid.user.core.requirements import Requirements
 from hxgrid.user.offers import OfferBook
 from tests.harness import images
 
@@ -70,7 +71,7 @@ def test_a_module_set_has_a_document_for_each_of_its_platforms(
 ) -> None:
     linux, windows = (_write(tmp_path / name, name, 1) for name in ("a.py", "b.py"))
     offered = book.find(ModuleSet(variants={"linux": linux, "win32": windows}), "f", None)
-    assert offered.platforms == ("linux", "win32")
+    assert offered.requires == Requirements(platforms=("linux", "win32"))
     document = book.document(offered.id, "win32-x86_64")
     assert document is not None
     assert document.files[0].path == "b.py"
@@ -80,7 +81,7 @@ def test_a_module_set_has_a_document_for_each_of_its_platforms(
 def test_a_shared_library_is_offered_where_it_fits(book: OfferBook, tmp_path: Path) -> None:
     library = _write_bytes(tmp_path / "libTask.so", images.elf("libc.so.6"))
     offered = book.find(library, "RunTask", None)
-    assert offered.platforms == ("linux-x86_64",)
+    assert offered.requires == Requirements(platforms=("linux-x86_64",))
     document = book.document(offered.id, "linux-x86_64")
     assert document is not None
     assert (document.kind, document.files[0].path) == ("native", "libTask.so")
@@ -94,7 +95,9 @@ def test_variants_for_several_processors_are_told_apart(book: OfferBook, tmp_pat
     windows = _write_bytes(tmp_path / "a.dll", images.pe())
     variants = {"linux-x86_64": intel, "linux-aarch64": arm, "win32": windows}
     offered = book.find(ModuleSet(variants=variants), "f", None)
-    assert offered.platforms == ("linux-x86_64", "linux-aarch64", "win32-x86_64")
+    assert offered.requires == Requirements(
+        platforms=("linux-x86_64", "linux-aarch64", "win32-x86_64")
+    )
     with pytest.raises(ModuleError, match="is for linux-x86_64, not for win32"):
         book.find(ModuleSet(variants={"win32": intel}), "f", None)
     with pytest.raises(ModuleError, match="two variants"):

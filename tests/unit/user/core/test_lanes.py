@@ -65,6 +65,20 @@ def test_tasks_that_only_some_agents_can_take_wait_apart() -> None:
     assert len(lanes) == 3
 
 
+def test_tasks_wait_in_the_lane_of_their_kind_however_they_are_mixed() -> None:
+    lanes = Lanes()
+    needs, other = Requirements(processors=64), Requirements(machine="arm")
+    kinds = [(None, 0), (needs, 0), (needs, 0), (needs, LARGE_BYTES), (needs, 0)]
+    kinds += [(None, LARGE_BYTES), (None, 0), (other, 0), (Requirements(processors=64), 0)]
+    tasks = [make_task(number, requires=needed) for number, (needed, _) in enumerate(kinds, 1)]
+    for task, (_, raw_bytes) in zip(tasks, kinds, strict=True):
+        task.raw_bytes = raw_bytes
+    lanes.add(tasks)
+    waiting = [[task.id for task in lane] for lane in lanes.lanes]
+    assert waiting == [[1, 7], [2, 3, 5, 9], [4], [6], [8]]
+    assert all(task.lane is lane for lane in lanes.lanes for task in lane)
+
+
 def test_husks_do_not_pile_up() -> None:
     lanes = Lanes()
     tasks = [make_task(number) for number in range(1, 10_001)]
