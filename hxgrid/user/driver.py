@@ -14,10 +14,11 @@ from typing import Any, Final
 
 from hxgrid.errors import TransportError
 from hxgrid.logs import get_logger
-from hxgrid.transport.sockets import Socket, is_loopback
 from hxgrid.user.agent_link import AgentLink
+from hxgrid.user.attempt_sender import AttemptSender
 from hxgrid.user.blobs import BlobShelf
 from hxgrid.user.clearing import Clearings, OnOver
+from hxgrid.user.connections import Connections
 from hxgrid.user.core.actions import (
     AcknowledgeResults,
     Action,
@@ -49,23 +50,18 @@ from hxgrid.user.core.events import (
     TasksFinalized,
     TasksSubmitted,
 )
-from hxgrid.user.core.task import Attempt, TaskRecord
+from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.delivery import Delivery
 from hxgrid.user.failures import AgentNames
 from hxgrid.user.global_data import GlobalData
 from hxgrid.user.intake import Intake
 from hxgrid.user.network import Network
 from hxgrid.user.offers import OfferBook
-from hxgrid.user.read_back import ReadBack
 from hxgrid.user.results import ResultMemory
-from hxgrid.user.seeking import Seeker
 from hxgrid.user.side import SideThread
-from hxgrid.wire.batches import AttemptRecord, Buffer, Key, ResultRecord, pack_attempt
-from hxgrid.wire.documents import pack_reason
-from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
+from hxgrid.wire.batches import Key, ResultRecord
 from hxgrid.wire.messages import (
     AttemptProgress,
-    Batch,
     BlobRequest,
     CancelAll,
     DataRequest,
@@ -75,26 +71,13 @@ from hxgrid.wire.messages import (
     Goodbye,
     Hello,
     Load,
-    Outcome,
-    Reason,
     Refusal,
     RosterEntry,
     Welcome,
 )
 
-LEASE_PARTS: Final = 5
-"""A session lease is renewed so often before it could end."""
-
-ACKNOWLEDGE_AFTER_S: Final = 0.02
-"""Few results are acknowledged after so long."""
-
 GOODBYE_LIMIT_S: Final = 0.5
 """How long a closing session waits for agents to say that nothing of it is left."""
-
-_CANCELLED = int(Outcome.CANCELLED)
-_NOT_STARTED = int(Outcome.NOT_STARTED)
-_FAILED = int(Outcome.FAILED)
-_REFUSED = int(Outcome.REFUSED)
 
 _log = get_logger("user")
 
@@ -117,8 +100,6 @@ class Driver:
         names: AgentNames,
         shelf: BlobShelf,
     ) -> None:
-        self.links: dict[str, AgentLink] = {}
-        """Connections by boot id; other threads may look at a copy."""
         self.progress: dict[str, dict[int, AttemptProgress]] = {}
         """What running tasks last reported, by agent and task."""
         self.due: dict[AgentLink, None] = {}
@@ -128,41 +109,37 @@ class Driver:
         self.on_failed: Callable[[TaskRecord], None] = lambda _record: None
         """Told of every task that has failed for good."""
         self.dispatcher = dispatcher
-        self._network = network
+        self.connections = Connections(self, network, hello, memory, names)
+        self.links = self.connections.links
+        """Connections by boot id; other threads may look at a copy."""
         self._loop = network.loop
         self._clock = network.clock
         self._hello = hello
         self._intake = intake
-        self._offers = offers
         self._data = data
         self._delivery = delivery
-        self._read_back = ReadBack(network.loop, side, self._lose_input)
-        self._memory = memory
+        self._sender = AttemptSender(
+            self.links, offers, self.feed, network.loop, network.clock, side
+        )
         self._names = names
         self._shelf = shelf
-        self._seekers: dict[str, Seeker] = {}
-        self._greeting: dict[str, AgentLink] = {}  # links that wait for Welcome
-        self._renew_leases_at = 0.0
-        self._acknowledging: dict[AgentLink, None] = {}
-        self._acknowledge_at: float | None = None
         self._events: deque[Event] = deque()
         self._is_busy = False
         self._clearings = Clearings()
         self._next_request = 1
-        self._lost_at: dict[str, float] = {}  # when we gave agents up that may still hold tasks
         self._heard: list[tuple[str, float | None]] = []
         self._rtt: dict[str, float] = {}  # best so far: the clock offset was taken then
         self._carry_out: dict[type, Callable[[Any], None]] = {
-            SendAttempts: self._send_attempts,
+            SendAttempts: self._sender.send,
             CompleteTasks: self._complete,
-            AcknowledgeResults: self._acknowledge,
-            CancelAttempts: self._cancel,
-            RecallAttempts: self._recall,
+            AcknowledgeResults: self._sender.acknowledge,
+            CancelAttempts: self._sender.cancel,
+            RecallAttempts: self._sender.recall,
             FailTasks: self._fail,
             DropTasks: self._discard,
-            ConnectAgent: self._connect,
-            DisconnectAgent: self._disconnect,
-            PingAgents: self._ping,
+            ConnectAgent: self.connections.connect,
+            DisconnectAgent: self.connections.disconnect,
+            PingAgents: self.connections.ping,
         }
 
     # -- from other threads
@@ -184,30 +161,23 @@ class Driver:
     def tick(self, now: float) -> None:
         """Do what is due."""
         self._run_core(partial(self.dispatcher.tick, now))
-        for seeker in list(self._seekers.values()):
-            seeker.tick(now)
-        for link in list(self._greeting.values()):
-            if link.greet_deadline is not None and now >= link.greet_deadline:
-                self.on_broken(link, "no answer to Hello")
-        if now >= self._renew_leases_at:
-            self._renew_leases(now)
-        if self._acknowledge_at is not None and now >= self._acknowledge_at:
-            self._flush_acknowledged()
+        self.connections.tick(now)
+        acknowledge_at = self._sender.acknowledge_at
+        if acknowledge_at is not None and now >= acknowledge_at:
+            self._sender.flush_acknowledged()
         self._clearings.tick(now)
 
     def next_deadline(self) -> float:
         """Return when `tick` is wanted next."""
-        moments = [self._renew_leases_at]
-        if self._acknowledge_at is not None:
-            moments.append(self._acknowledge_at)
+        moments = [self.connections.next_deadline()]
+        acknowledge_at = self._sender.acknowledge_at
+        if acknowledge_at is not None:
+            moments.append(acknowledge_at)
         core = self.dispatcher.next_deadline()
         if core is not None:
             moments.append(core)
         if self._clearings:
             moments.append(self._clearings.next_deadline())
-        if self._seekers or self._greeting:
-            moments += [seeker.deadline for seeker in self._seekers.values()]
-            moments += [link.greet_deadline or 0.0 for link in self._greeting.values()]
         return min(moments)
 
     def flush(self) -> None:
@@ -241,12 +211,7 @@ class Driver:
 
     def close(self) -> None:
         """Let go of all sockets. Twice is harmless."""
-        for seeker in self._seekers.values():
-            seeker.close()
-        for link in self.links.values():
-            link.close()
-        self._seekers.clear()
-        self.links.clear()
+        self.connections.close()
 
     # -- the session's wishes
 
@@ -265,12 +230,12 @@ class Driver:
         """Have global data asked for again."""
         self._data.forget(names)
         message = ForgetData(names=None if names is None else tuple(names))
-        for link in self._open_links():
+        for link in self.connections.open_links():
             link.send(message)
 
     def renew_hello(self) -> None:
         """Tell agents of changed settings, by a `Hello` that resumes the session."""
-        for link in self._open_links():
+        for link in self.connections.open_links():
             link.set_hello(self._hello())
 
     # -- orders of the core
@@ -295,74 +260,6 @@ class Driver:
                 self.error_count += 1
                 _log.exception("order failed", order=type(action).__name__)
 
-    def _send_attempts(self, action: SendAttempts) -> None:
-        link = self.links.get(action.agent)
-        if link is None or not link.is_open:
-            return  # the core hears of it before it hears what the agent holds
-        offered = link.offered
-        heads: list[bytes] = []
-        payloads: list[Buffer] = []
-        small_bytes = 0
-        for record, attempt in action.attempts:
-            function = record.function
-            if function not in offered and not self._offer(link, record, attempt):
-                continue
-            payload, stored = record.payload, record.stored_bytes
-            fields = (record.id, attempt.number, record.flags, function, stored, record.raw_bytes)
-            if type(payload) is bytes and stored <= SMALL_PAYLOAD_BYTES:
-                small_bytes += stored
-                heads.append(pack_attempt(*fields))
-                payloads.append(payload)
-            elif isinstance(payload, bytes | memoryview):
-                link.add_attempt(AttemptRecord(*fields, payload))
-            elif payload is None:
-                self._end_here(link.agent, (record.id, attempt.number), _CANCELLED, "it has ended")
-            else:
-                self._read_back.start(link, record, attempt.number, payload)
-        if heads and link.is_open:
-            link.add_small(heads, payloads, small_bytes)
-
-    def _offer(self, link: AgentLink, record: TaskRecord, attempt: Attempt) -> bool:
-        if not link.is_open:
-            return False  # lost a moment ago; what is said to a stranger counts for nothing
-        document = self._offers.document(record.function, link.platform)
-        if document is None:
-            why = f"the module set has no files for {link.platform}"
-            self._end_here(link.agent, (record.id, attempt.number), _REFUSED, why)
-            return False
-        if not link.send(document):
-            return False
-        link.offered.add(record.function)
-        return True
-
-    def _acknowledge(self, action: AcknowledgeResults) -> None:
-        link = self.links.get(action.agent)
-        if link is not None and link.acknowledge(action.keys):
-            self._acknowledging[link] = None
-            if self._acknowledge_at is None:
-                self._acknowledge_at = self._clock.now() + ACKNOWLEDGE_AFTER_S
-
-    def _cancel(self, action: CancelAttempts) -> None:
-        self._stop(action.agent, Batch.CANCEL, action.keys, _CANCELLED)
-
-    def _recall(self, action: RecallAttempts) -> None:
-        self._stop(action.agent, Batch.RECALL, action.keys, _NOT_STARTED)
-
-    def _stop(self, agent: str, batch: Batch, keys: Sequence[Key], outcome: int) -> None:
-        link = self.links.get(agent)
-        if link is None:
-            return
-        unsent = self._read_back.take_unsent(agent, keys)
-        if unsent:
-            keys = [key for key in keys if key not in unsent]
-            for key in unsent:
-                self._end_here(agent, key, outcome, "it was not sent yet")
-        link.add_keys(batch, keys)
-        if batch is Batch.CANCEL:
-            ended = link.stop_transfers(keys)
-            if ended:
-                self.feed(AttemptsEnded(agent, ended))
-
     def _complete(self, action: CompleteTasks) -> None:
         finished = self._delivery.complete(action.completions)
         if finished:
@@ -375,60 +272,6 @@ class Driver:
 
     def _discard(self, action: DropTasks) -> None:
         self._delivery.end_badly(action.tasks)
-
-    def _connect(self, action: ConnectAgent) -> None:
-        entry = action.entry
-        self._names.set_name(entry.agent, entry.name)
-        self._drop(entry.agent)
-        addresses = entry.addresses
-        if self._network.security.is_loopback_only:
-            # The token is for this computer; it must not be shown to another.
-            addresses = tuple(a for a in addresses if is_loopback(a.host))
-        seeker = Seeker(
-            self._loop,
-            entry,
-            self._clock.now(),
-            partial(self._found, entry),
-            partial(self._not_found, entry.agent),
-        )
-        self._seekers[entry.agent] = seeker
-        seeker.start(self._network.factory, addresses)
-
-    def _found(self, entry: RosterEntry, socket: Socket) -> None:
-        self._seekers.pop(entry.agent, None)
-        link = AgentLink(self, self._network, socket, entry, self._hello(), self._memory)
-        self.links[entry.agent] = self._greeting[entry.agent] = link
-        link.start()
-
-    def _not_found(self, agent: str, why: str) -> None:
-        self._seekers.pop(agent, None)
-        self.feed(AgentUnreachable(agent, why))
-
-    def _disconnect(self, action: DisconnectAgent) -> None:
-        link = self.links.get(action.agent)
-        if link is not None:
-            _log.info("agent left alone", agent=link.name, why=action.reason)
-            self._lost_at[action.agent] = self._clock.now()
-        self._drop(action.agent)
-
-    def _drop(self, agent: str) -> None:
-        seeker = self._seekers.pop(agent, None)
-        if seeker is not None:
-            seeker.close()
-        link = self.links.pop(agent, None)
-        self._greeting.pop(agent, None)
-        if link is not None:
-            link.close()
-            self._clearings.take_loss(link)
-        self._read_back.drop(agent)
-        self.progress.pop(agent, None)
-
-    def _ping(self, action: PingAgents) -> None:
-        now = self._clock.now()
-        for agent in action.agents:
-            link = self.links.get(agent)
-            if link is not None:
-                link.ping(now)
 
     # -- what links tell
 
@@ -469,8 +312,7 @@ class Driver:
     def on_welcome(self, link: AgentLink, welcome: Welcome) -> None:
         """A session is open; part of `LinkOwner`."""
         self._names.set_name(link.agent, welcome.agent_name)
-        self._lost_at.pop(link.agent, None)
-        self._greeting.pop(link.agent, None)
+        self.connections.welcome(link)
         self.feed(AgentWelcomed(link.agent, welcome))
         link.ping(self._clock.now())
 
@@ -480,20 +322,26 @@ class Driver:
 
     def on_renewed(self, link: AgentLink) -> None:
         """A connection was lost and is being opened again; part of `LinkOwner`."""
-        self._read_back.drop(link.agent)
-        self._greeting[link.agent] = link
+        self._sender.drop(link.agent)
+        self.connections.renew(link)
         self.feed(ConnectionRenewed(link.agent))
 
     def on_refused(self, link: AgentLink, refusal: Refusal) -> None:
         """An agent does not let us in; part of `LinkOwner`."""
-        self._drop(link.agent)
+        self.connections.drop(link.agent)
         self.feed(AgentRefused(link.agent, refusal.code, refusal.text))
 
     def on_broken(self, link: AgentLink, why: str) -> None:
         """A connection is of no use any more; part of `LinkOwner`."""
-        self._lost_at[link.agent] = self._clock.now()
-        self._drop(link.agent)
+        self.connections.give_up(link)
         self.feed(AgentUnreachable(link.agent, why))
+
+    def on_dropped(self, agent: str, link: AgentLink | None) -> None:
+        """An agent is connected no longer; part of `ConnectionsOwner`."""
+        if link is not None:
+            self._clearings.take_loss(link)
+        self._sender.drop(agent)
+        self.progress.pop(agent, None)
 
     def on_input_sent(self, link: AgentLink, key: Key, sent_bytes: int, is_complete: bool) -> None:
         """A piece of a large input has left; part of `LinkOwner`."""
@@ -516,35 +364,9 @@ class Driver:
         if tasks:
             self.feed(TasksSubmitted(tasks))
 
-    def _renew_leases(self, now: float) -> None:
-        """Let every agent hear from us in time, also one to which there is nothing to say."""
-        self._renew_leases_at = now + self._hello().lease_s / LEASE_PARTS
-        for link in self._open_links():
-            if not link.has_sent:
-                link.ping(now)
-            link.has_sent = False
-
-    def _flush_acknowledged(self) -> None:
-        links, self._acknowledging = self._acknowledging, {}
-        self._acknowledge_at = None
-        for link in links:
-            link.flush_acknowledged()
-
-    def _open_links(self) -> list[AgentLink]:
-        return [link for link in self.links.values() if link.is_open]
-
     def _reply(self, link: AgentLink, document: Document) -> None:
         if link.is_open:
             link.send(document)
-
-    def _end_here(self, agent: str, key: Key, outcome: int, why: str) -> None:
-        """End an attempt that the agent has never heard of."""
-        payload = pack_reason(Reason(text=why))
-        record = ResultRecord(*key, outcome, 0, 0, 0, 0, 0.0, 0.0, payload)
-        self.feed(AttemptsEnded(agent, [record]))
-
-    def _lose_input(self, agent: str, key: Key, why: str) -> None:
-        self._end_here(agent, key, _FAILED, why)
 
     # -- leaving agents
 
@@ -558,14 +380,8 @@ class Driver:
         for link in links:
             link.flush(now)
         self._clearings.start(
-            message, request, links, self._lately_lost(now), now + limit_s, on_over
+            message, request, links, self.connections.lately_lost(now), now + limit_s, on_over
         )
-
-    def _lately_lost(self, now: float) -> list[str]:
-        """Return the names of agents that we gave up, and that may not have given us up yet."""
-        lease_s = self._hello().lease_s
-        self._lost_at = {a: at for a, at in self._lost_at.items() if now - at <= lease_s}
-        return [self._names.name(agent) for agent in self._lost_at if agent not in self.links]
 
     def _take_ended(self, link: AgentLink, ended: Ended) -> None:
         self._clearings.take_ended(link, ended.request)
