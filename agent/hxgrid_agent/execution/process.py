@@ -16,23 +16,22 @@ everything that it has started is found and killed.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import secrets
 import socket
 import stat
 import subprocess
 import threading
-from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
 
-from hxgrid.tasks.page import FLAGS_AT, RING, SharedPage, flag_of
+from hxgrid.tasks.page import FLAGS_AT, RING, SharedPage
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
 from hxgrid.wire.limits import MAX_NAME_CHARS, SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
 from hxgrid_agent.execution import frames, platform
+from hxgrid_agent.execution.channel import Channel
 from hxgrid_agent.execution.events import (
     DataAsked,
     DataGivenUp,
@@ -43,9 +42,9 @@ from hxgrid_agent.execution.events import (
     SlotEvent,
 )
 from hxgrid_agent.execution.exits import describe_exit, read_tail
-from hxgrid_agent.execution.frames import IN_FILE, Assignment, FrameError, FrameReader
+from hxgrid_agent.execution.frames import IN_FILE, Assignment, FrameError
+from hxgrid_agent.execution.held import HeldAttempts
 
-_RECEIVE_BYTES = 256 * 1024
 _EXIT_WAIT_S = 0.02
 """How long after the socket's end the exit status is waited for: it follows within microseconds."""
 _EXIT_POLL_S = 0.001
@@ -75,20 +74,13 @@ class TaskProcess:
         self._setup: dict[str, str] = {}
         # All made by `start`.
         self._process: subprocess.Popen[bytes]
-        self._channel: socket.socket
-        self._bell: socket.socket
+        self._channel: Channel
         self._page: SharedPage
         self._output: int
         self._paths: tuple[Path, ...] = ()
         self._is_started = False
-        self._reader = FrameReader(frames.MAX_BODY_BYTES)
-        # Memory for what is received: a new piece each time would be mapped and unmapped.
-        self._space = memoryview(bytearray(_RECEIVE_BYTES))
-        self._unsent: deque[memoryview] = deque()
-        self._rings_when_sent = False
-        self._next_serial = 1
-        # Attempts that it holds by serial, in the order in which it runs them.
-        self._keys: dict[int, Key] = {}
+        self._held = HeldAttempts()
+        self._keys = self._held.keys
         self._exchange_folder = ""
         self._last_beats = 0
         self._last_beat_at = 0.0
@@ -96,7 +88,6 @@ class TaskProcess:
         # Why we ended it; empty if it ended by itself.
         self._kill_reason = ""
         self._is_swept = False  # everything that it had started is killed
-        self._is_cut = False
         self._cut_at = 0.0
         self._is_dead = False
         self._has_dumped_core = False
@@ -113,10 +104,7 @@ class TaskProcess:
         self._page = self._make_page(page_path)
         self._output = os.open(output_path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         self._paths = (page_path, output_path)
-        self._channel, channel = platform.socket_pair()
-        self._bell, bell = platform.socket_pair()
-        self._channel.setblocking(False)
-        self._bell.setblocking(False)
+        self._channel, channel, bell = Channel.open()
         self._is_started = True
         given = os.environ if environment is None else environment
         # The agent's own settings, keys among them, are none of a task's business.
@@ -150,7 +138,7 @@ class TaskProcess:
     @property
     def socket(self) -> socket.socket:
         """What the loop waits for; `on_readable` and, if `wants_write`, `on_writable` follow."""
-        return self._channel
+        return self._channel.socket
 
     @property
     def pid(self) -> int:
@@ -160,7 +148,7 @@ class TaskProcess:
     @property
     def is_cut(self) -> bool:
         """The socket has ended: stop watching it, and call `poll` until `Died` comes."""
-        return self._is_cut
+        return self._channel.is_cut
 
     def end(self) -> None:
         """Let it finish what it holds, run its last hooks and end; `Died` follows."""
@@ -181,10 +169,11 @@ class TaskProcess:
         if self._is_dead:
             return None
         if not platform.has_exited(self._process):
-            if self._is_cut and not self._is_swept and monotonic() >= self._cut_at + _DYING_S:
+            is_cut = self._channel.is_cut
+            if is_cut and not self._is_swept and monotonic() >= self._cut_at + _DYING_S:
                 self.kill("the task process closed its connection to its agent")
             return None
-        if self._has_last_words():
+        if self._channel.has_last_words():
             return None
         if not self._is_swept:
             # What it has left behind, while it can still be found by its parent's number.
@@ -239,7 +228,8 @@ class TaskProcess:
             return
         runs: list[frames.Run] = []
         keys, page_flags = self._keys, self._page.flags
-        for serial, (record, path) in zip(self._new_serials(len(attempts)), attempts, strict=True):
+        serials = self._held.new_serials(len(attempts))
+        for serial, (record, path) in zip(serials, attempts, strict=True):
             task, attempt, flags, function, _, raw_bytes, payload = record
             keys[serial] = (task, attempt)
             page_flags[FLAGS_AT + serial % RING] = 0
@@ -254,15 +244,14 @@ class TaskProcess:
 
     def take_back(self, keys: Iterable[Key]) -> None:
         """Ask for those of these that it has not begun; `Returned` follows if there are any."""
-        serials = self._serials_of(keys)
+        serials = self._held.serials_of(keys)
         if serials:
             self._send(frames.pack_serials(frames.TAKE_BACK, serials))
-            self._rings_when_sent = True
-            self._ring()
+            self._channel.ring()
 
     def cancel(self, keys: Iterable[Key]) -> None:
         """Tell these to stop. They end as CANCELLED, or as what they were just before."""
-        for serial in self._serials_of(keys):
+        for serial in self._held.serials_of(keys):
             self._page.cancel(serial)
 
     def suspend(self) -> None:
@@ -327,45 +316,26 @@ class TaskProcess:
     @property
     def wants_write(self) -> bool:
         """Whether something waits for the socket to take it."""
-        return bool(self._unsent)
+        return self._channel.wants_write
 
     def on_writable(self) -> None:
         """Send what waits, as far as the socket takes it."""
-        unsent = self._unsent
-        try:
-            while unsent:
-                sent = self._channel.send(unsent[0])
-                if sent < len(unsent[0]):
-                    unsent[0] = unsent[0][sent:]
-                else:
-                    unsent.popleft()
-        except BlockingIOError:
-            return
-        except OSError:
-            # It is dying; reading tells.
-            unsent.clear()
-        self._ring()
+        self._channel.on_writable()
 
     def on_readable(self) -> list[SlotEvent]:
         """Take in what has come; `Died` is the last event ever."""
-        if self._is_dead or self._is_cut:
+        if self._is_dead or self._channel.is_cut:
             return []
         try:
-            size = self._channel.recv_into(self._space)
-        except BlockingIOError:
-            return []
-        except OSError:
-            size = 0
-        if not size:
-            return self._on_cut()
-        try:
-            return self._events(bytes(self._space[:size]))
+            received = self._channel.receive()
+            if received is not None:
+                return [self._event(kind, body) for kind, body in received]
         except FrameError as error:
             self.kill(f"the task process broke the rules: {error}")
-            return self._on_cut()
+        return self._on_cut()
 
     def _on_cut(self) -> list[SlotEvent]:
-        self._is_cut = True
+        self._channel.is_cut = True
         self._cut_at = monotonic()
         platform.hasten(self._process.pid)
         self._wait_for_exit()
@@ -379,14 +349,11 @@ class TaskProcess:
                 return
             never.wait(_EXIT_POLL_S)
 
-    def _events(self, data: bytes) -> list[SlotEvent]:
-        return [self._event(kind, body) for kind, body in self._reader.feed(data)]
-
     def _event(self, kind: int, body: bytes) -> SlotEvent:
         if kind == frames.RESULTS:
             return self._ended(body)
         if kind == frames.RETURNED:
-            return Returned(self._take_out(frames.read_serials(body)))
+            return Returned(self._held.take_out(frames.read_serials(body)))
         fields = frames.read_json(body)
         name = fields.get("name")
         if kind == frames.DATA_WANTED:
@@ -433,48 +400,9 @@ class TaskProcess:
             raise FrameError(f"the file of a result has {status.st_size} bytes, not {stored_bytes}")
         return str(path)
 
-    def _take_out(self, serials: Iterable[int]) -> list[Key]:
-        keys = []
-        for serial in serials:
-            key = self._keys.pop(serial, None)
-            if key is None:
-                raise FrameError(f"attempt {serial} was given back, which it does not hold")
-            keys.append(key)
-        return keys
-
     def _send(self, frame: bytes) -> None:
-        if self._is_dead or self._is_cut:
-            return
-        self._unsent.append(memoryview(frame))
-        if len(self._unsent) == 1:
-            self.on_writable()
-
-    def _ring(self) -> None:
-        """Make a process that is inside a task look into its socket, once all is in there."""
-        if self._rings_when_sent and not self._unsent:
-            self._rings_when_sent = False
-            # If it cannot be rung, a ring that it has not heard yet is pending, or it is dying.
-            with contextlib.suppress(OSError):
-                self._bell.send(b"!")
-
-    def _serials_of(self, keys: Iterable[Key]) -> list[int]:
-        """Return the serials of those of these that it holds; rare, so no table is kept for it."""
-        held = {key: serial for serial, key in self._keys.items()}
-        return [held[key] for key in keys if key in held]
-
-    def _new_serials(self, count: int) -> Sequence[int]:
-        """Return serials whose flags in the page nobody uses; rising, mostly one by one."""
-        keys, first = self._keys, self._next_serial
-        if len(keys) + count > RING:
-            raise ValueError(f"a task process cannot hold {len(keys) + count} attempts, see `room`")
-        serials: Sequence[int] = range(first, first + count)
-        if keys and first + count - next(iter(keys)) > RING:
-            # A long attempt has seen thousands come and go: step over its flag.
-            taken = {flag_of(serial) for serial in keys}
-            free = (serial for serial in itertools.count(first) if flag_of(serial) not in taken)
-            serials = list(itertools.islice(free, count))
-        self._next_serial = serials[-1] + 1 if serials else first
-        return serials
+        if not self._is_dead:
+            self._channel.send(frame)
 
     # -- the end
 
@@ -511,15 +439,6 @@ class TaskProcess:
         self._release()
         return Died(reason, running, lost, ran)
 
-    def _has_last_words(self) -> bool:
-        """Say whether `on_readable` still finds results that were sent before the end."""
-        if self._is_cut:
-            return False
-        try:
-            return bool(self._channel.recv(1, socket.MSG_PEEK))
-        except OSError:
-            return False
-
     def _remove_outputs(self) -> None:
         """Remove files of large outputs that were written, or begun, and never reported."""
         if self._exchange_folder:
@@ -529,7 +448,7 @@ class TaskProcess:
 
     def _release(self) -> None:
         self._is_dead = True
-        self._bell.close()
+        self._channel.close_bell()
         self._page.close()
         os.close(self._output)
         self._forget_files()
