@@ -34,6 +34,10 @@ class SimCoordinator:
         self._boots += 1
         self._registry = Registry(f"{self._boots:032x}", "", LEASE_S, 1000)
 
+    def forget_user(self) -> None:
+        """Take it that whoever asks from now on knows nothing yet."""
+        self._version, self._known_boot = 0, ""
+
     def report(self, boot_id: str, place: int, name: str, slots: int) -> None:
         """Take an agent's status in."""
         address = NetworkAddress(host=f"10.0.0.{place + 1}", port=4102)

@@ -12,6 +12,7 @@ class Kind(enum.Enum):
 
     DROP = "drop the connection"
     CUT = "cut the link"
+    PARTITION = "part computers from the user's"
     SLOW = "delay the link"
     DOUBLE = "deliver results twice"
     KILL = "kill the agent"
@@ -21,6 +22,7 @@ class Kind(enum.Enum):
     OWNER = "the owner returns"
     CANCEL = "cancel a task"
     COORDINATOR = "start the coordinator anew"
+    USER = "kill the application and start it again"
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ CAPABILITIES = Capabilities(
 class AgentSession:
     """What an agent keeps of one user's session."""
 
+    user_session: str
     handle: int
     peer: bytes
     lease_s: float
@@ -75,6 +76,7 @@ class ModelAgent:
         self.slots = Slots(agenda, slots, slowness, is_black_hole, self._take_ended)
         self.is_alive = True
         self.session: AgentSession | None = None
+        self._handles = 6
         self._stopped_since: dict[Key, float] = {}
         agenda.after(STATUS_S, self._tell_status)
 
@@ -89,11 +91,17 @@ class ModelAgent:
         """Alive, running and not standing back."""
         return self.is_alive and not self.slots.is_frozen and not self.slots.is_suspended
 
-    def serves(self, key: Key) -> bool:
+    @property
+    def place(self) -> str:
+        return self.boot_id[:16]
+
+    def serves(self, user_session: str, key: Key) -> bool:
         """Say whether an attempt waits here, runs here, or has a result here."""
-        if self.session is None or not self.is_well or self.slots.is_stuck(key):
-            return False
         session = self.session
+        if session is None or session.user_session != user_session:
+            return False
+        if not self.is_well or self.slots.is_stuck(key):
+            return False
         return key in session.waiting or key in session.results or key in self.slots.runs
 
     def kill(self) -> None:
@@ -157,11 +165,15 @@ class ModelAgent:
                     self._give_back(key)
 
     def _welcome(self, peer: bytes, hello: Hello) -> None:
-        resumed = self.session is not None
-        if self.session is None:
-            self.session = AgentSession(7, peer, hello.lease_s, self._agenda.now)
-            self._agenda.after(hello.lease_s, self._look_at_lease)
         session = self.session
+        resumed = session is not None and session.user_session == hello.session
+        if session is None or not resumed:
+            self._drop_session()
+            self._handles += 1
+            now = self._agenda.now
+            session = AgentSession(hello.session, self._handles, peer, hello.lease_s, now)
+            self.session = session
+            self._agenda.after(hello.lease_s, partial(self._look_at_lease, session))
         session.peer, session.heard_at = peer, self._agenda.now
         welcome = Welcome(
             boot_id=self.boot_id,
@@ -188,17 +200,20 @@ class ModelAgent:
         self._fill_slots()
 
     def _cancel(self, keys: Sequence[Key]) -> None:
-        assert self.session is not None
+        session = self.session
+        assert session is not None
         for key in keys:
-            record = self.session.waiting.pop(key, None)
+            record = session.waiting.pop(key, None)
             if record is not None:
                 self._finish(result_of(record, Outcome.CANCELLED, 0, 0.0, 0.0))
             elif key in self.slots.runs:
-                self._agenda.after(CANCEL_GRACE_S, partial(self._kill_cancelled, key))
+                self._agenda.after(CANCEL_GRACE_S, partial(self._kill_cancelled, session, key))
 
-    def _kill_cancelled(self, key: Key) -> None:
+    def _kill_cancelled(self, session: AgentSession, key: Key) -> None:
+        if session is not self.session:
+            return
         if self.is_stopped:
-            self._agenda.after(CANCEL_GRACE_S, partial(self._kill_cancelled, key))
+            self._agenda.after(CANCEL_GRACE_S, partial(self._kill_cancelled, session, key))
             return
         run = self.slots.remove(key) if self.is_alive else None
         if run is not None:
@@ -262,14 +277,25 @@ class ModelAgent:
         self._stopped_since = {key: self._stopped_since.get(key, now) for key in stuck}
         self._tell_load()
 
-    def _look_at_lease(self) -> None:
-        session = self.session
-        if session is None or not self.is_alive:
+    def _look_at_lease(self, session: AgentSession) -> None:
+        if session is not self.session or not self.is_alive:
             return
         left_s = session.heard_at + session.lease_s - self._agenda.now
         if self.is_stopped or left_s > 0:
-            self._agenda.after(max(left_s, 0.5), self._look_at_lease)
+            self._agenda.after(max(left_s, 0.5), partial(self._look_at_lease, session))
             return
+        self._drop_session()
+
+    def _drop_session(self) -> None:
         self.session = None
         for key in list(self.slots.runs):
             self.slots.remove(key)
+
+    def leftovers(self, user_session: str) -> list[str]:
+        """Name what is kept though all tasks of the only user have ended."""
+        session = self.session
+        if session is None:
+            return []
+        if session.user_session != user_session:
+            return [f"session {session.user_session}"]
+        return [f"attempt {key}" for key in (*session.waiting, *self.slots.runs, *session.results)]

@@ -1,7 +1,8 @@
 """Connections between programs: ordered in each direction, delayed, cut, dropped, doubled.
 
-A *cut* holds everything back until it ends, as TCP does when a cable is pulled. A *drop* loses all
-that is under way and renews the connection without telling anybody, as ZeroMQ does: the far end
+A *cut* holds everything back until it ends, as TCP does when a cable is pulled; a *partition* does
+so for every connection to a place, those that are opened meanwhile as well. A *drop* loses all that
+is under way and renews the connection without telling anybody, as ZeroMQ does: the far end
 sees a stranger from then on. A program that is dead or stopped takes nothing in: what reaches a
 dead one is lost, a stopped one finds it when it goes on.
 """
@@ -9,6 +10,7 @@ dead one is lost, a stopped one finds it when it goes on.
 from __future__ import annotations
 
 import random
+from collections import Counter
 from typing import Protocol
 
 from tests.sim.agenda import Agenda
@@ -24,6 +26,11 @@ class Program(Protocol):
     @property
     def is_stopped(self) -> bool: ...
 
+    @property
+    def place(self) -> str:
+        """The computer it runs on."""
+        ...
+
     def receive(self, peer: bytes, message: Message) -> None: ...
 
 
@@ -38,9 +45,14 @@ class Connection:
         self._last_at = [0.0, 0.0]
         self._held: list[tuple[int, int, Message]] = []
         self.is_open = True
-        self.is_cut = False
+        self._is_cut = False
         self.extra_delay_s = 0.0
         self.doubles = 0.0
+
+    @property
+    def is_cut(self) -> bool:
+        """Say whether it holds everything back."""
+        return self._is_cut or self._network.is_parted(self._ends[1].place)
 
     @property
     def peer(self) -> bytes:
@@ -77,11 +89,11 @@ class Connection:
 
     def cut(self) -> None:
         """Hold everything back from now on."""
-        self.is_cut = True
+        self._is_cut = True
 
     def heal(self) -> None:
         """End a cut."""
-        self.is_cut = False
+        self._is_cut = False
         self.release()
 
     def drop(self) -> None:
@@ -92,15 +104,18 @@ class Connection:
     def close(self) -> None:
         """End for good."""
         self.is_open = False
+        self._network.forget(self)
 
 
 class Network:
-    """Makes connections and delays."""
+    """Makes connections, delays them and parts computers from the user's."""
 
     def __init__(self, agenda: Agenda, chance: random.Random) -> None:
         self.agenda = agenda
         self.random = chance
         self._count = 0
+        self._open: dict[Connection, None] = {}
+        self._parted: Counter[str] = Counter()
 
     def delay_s(self) -> float:
         """A LAN: a fraction of a millisecond, now and then some more."""
@@ -109,4 +124,24 @@ class Network:
     def connect(self, near: Program, far: Program) -> Connection:
         """Open a connection."""
         self._count += 1
-        return Connection(self, self._count, near, far)
+        connection = Connection(self, self._count, near, far)
+        self._open[connection] = None
+        return connection
+
+    def forget(self, connection: Connection) -> None:
+        """Take note that a connection has ended."""
+        self._open.pop(connection, None)
+
+    def is_parted(self, place: str) -> bool:
+        """Say whether nothing gets to this computer or from it."""
+        return self._parted[place] > 0
+
+    def part(self, place: str) -> None:
+        """Let nothing through to a computer, nor from it."""
+        self._parted[place] += 1
+
+    def join(self, place: str) -> None:
+        """Undo one `part`, and deliver what was held back."""
+        self._parted[place] -= 1
+        for connection in list(self._open):
+            connection.release()

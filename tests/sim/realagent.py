@@ -95,19 +95,28 @@ class RealAgent:
     def is_well(self) -> bool:
         return self.is_alive and not self.is_stopped and not self._is_suspended
 
-    def serves(self, key: Key) -> bool:
+    @property
+    def place(self) -> str:
+        return self.boot_id[:16]
+
+    def serves(self, user_session: str, key: Key) -> bool:
         """Say whether an attempt waits here, runs here, or has a result here."""
-        if not self.is_well:
+        session = self.core.table.by_id.get(user_session)
+        attempt = session.attempts.get(key) if session is not None else None
+        if attempt is None or not self.is_well:
             return False
-        for session in self.core.table.sessions.values():
-            attempt = session.attempts.get(key)
-            if attempt is not None:
-                process = attempt.process
-                if attempt.phase is not Phase.HANDED or process is None:
-                    return True
-                own = self._processes.get(process.number)
-                return own is not None and not own.stands_still
-        return False
+        process = attempt.process
+        if attempt.phase is not Phase.HANDED or process is None:
+            return True
+        own = self._processes.get(process.number)
+        return own is not None and not own.stands_still
+
+    def leftovers(self, user_session: str) -> list[str]:
+        """Name what is kept though all tasks of the only user have ended."""
+        table = self.core.table
+        strangers = [f"session {each}" for each in table.by_id if each != user_session]
+        own = table.by_id.get(user_session)
+        return strangers + [f"attempt {key}" for key in (own.attempts if own else ())]
 
     def kill(self) -> None:
         """End at once."""

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tests.sim.faults import schedule_of
 from tests.sim.modelagent import ModelAgent
-from tests.sim.realagent import RealAgent
-from tests.sim.world import SimAgent, World
+from tests.sim.runs import Tally, run_seed, run_seeds
+from tests.sim.world import World
 
-SEEDS = 500
-MODEL_SEEDS = 200
+SEEDS = 2000
+QUICK_SEEDS = 300
+MODEL_SEEDS = 100
 PER_TEST = 25
 
 
-def run_seed(seed: int, kind_of_agent: type[SimAgent]) -> None:
-    """Run one schedule; a failure names the seed."""
-    schedule = schedule_of(seed)
-    try:
-        World(schedule, kind_of_agent).run()
-    except AssertionError as error:
-        error.add_note(f"seed {seed}: {schedule}")
-        raise
-
-
-@pytest.mark.parametrize("first", range(0, SEEDS, PER_TEST))
+@pytest.mark.parametrize("first", range(0, QUICK_SEEDS, PER_TEST))
 def test_every_schedule_of_faults_keeps_the_invariants(first: int) -> None:
     for seed in range(first, first + PER_TEST):
-        run_seed(seed, RealAgent)
+        run_seed(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_thousand_schedules_keep_them() -> None:
+    tally = Tally()
+    for part in run_seeds(0, SEEDS, os.cpu_count() or 1):
+        tally.add(part)
+    assert tally.seeds == SEEDS
+    assert not tally.failed, "\n".join(tally.failed.values())
 
 
 @pytest.mark.parametrize("first", range(SEEDS, SEEDS + MODEL_SEEDS, PER_TEST))

@@ -48,7 +48,6 @@ from tests.sim.messages import (
 from tests.sim.network import Connection, Network, Program
 
 CONNECT_LIMIT_S = 3.0
-SESSION = "5" * 32
 FUNCTIONS = (1, 2)
 
 
@@ -67,6 +66,7 @@ class LinkEnd:
 
     is_alive = True
     is_stopped = False
+    place = "user"
 
     def __init__(self, user: SimUser, agent: str) -> None:
         self._user = user
@@ -86,14 +86,21 @@ class SimUser:
         find: Callable[[str], Program | None],
         settings: DispatchSettings,
         seed: int,
+        session: str,
+        endings: dict[int, list[str]],
+        answers: dict[int, bytes],
     ) -> None:
         self._agenda = agenda
         self._network = network
         self._find = find
         self.dispatcher = Dispatcher(settings, seed)
         self.links: dict[str, Link] = {}
-        self.endings: dict[int, list[str]] = {}
+        self.session = session
+        self.is_alive = True
+        self.endings = endings
         """For each task how it ended; more than one entry is an error."""
+        self.answers = answers
+        """What the completed ones brought."""
         self.after_event: Callable[[], None] = lambda: None
         self._tick_at: float | None = None
 
@@ -101,11 +108,20 @@ class SimUser:
 
     def tell(self, event: Event) -> None:
         """Give the dispatcher a fact and carry its orders out."""
+        if not self.is_alive:
+            return
         actions = self.dispatcher.handle(event, self._agenda.now)
         self._finish(actions)
 
+    def crash(self) -> None:
+        """Die without a word to anybody."""
+        self.is_alive = False
+        for link in self.links.values():
+            link.connection.close()
+        self.links.clear()
+
     def _tick(self, planned_at: float) -> None:
-        if planned_at != self._tick_at:
+        if planned_at != self._tick_at or not self.is_alive:
             return
         self._tick_at = None
         self._finish(self.dispatcher.tick(self._agenda.now))
@@ -172,15 +188,15 @@ class SimUser:
             case CompleteTasks():
                 ids = [task.id for task, _ in action.completions]
                 for task, record in action.completions:
-                    assert bytes(record.payload) == str(task.id).encode(), "a stranger's result"
-                    self.endings[task.id].append("completed")
+                    self.answers[task.id] = bytes(record.payload)
+                    self._note_end(task.id, "completed")
                 self._agenda.after(0.0001, lambda: self.tell(TasksFinalized(ids)))
             case FailTasks():
                 for task in action.tasks:
-                    self.endings[task.id].append("failed")
+                    self._note_end(task.id, "failed")
             case DropTasks():
                 for task in action.tasks:
-                    self.endings[task.id].append("dropped")
+                    self._note_end(task.id, "dropped")
             case ConnectAgent():
                 self._connect(action.entry.agent)
             case DisconnectAgent():
@@ -190,6 +206,10 @@ class SimUser:
                     self._send(agent, Ping(self._agenda.now))
             case _:
                 self._send_batch(action)
+
+    def _note_end(self, task_id: int, how: str) -> None:
+        self.endings[task_id].append(how)
+        assert len(self.endings[task_id]) == 1, f"task {task_id} ended {self.endings[task_id]}"
 
     def _send_batch(
         self, action: SendAttempts | AcknowledgeResults | CancelAttempts | RecallAttempts
@@ -245,7 +265,7 @@ class SimUser:
             self._give_up(link, "no answer")
 
     def _say_hello(self, link: Link) -> None:
-        link.connection.send(Hello(session=SESSION, ticket="7" * 32), to_far=True)
+        link.connection.send(Hello(session=self.session, ticket="7" * 32), to_far=True)
 
     def _give_up(self, link: Link, reason: str) -> None:
         self._close(link.agent)
