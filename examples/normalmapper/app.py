@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -44,6 +45,19 @@ Progress = Callable[[float], None]
 """Called with the share of the work that is done, 0 to 1."""
 
 
+class Watcher(Protocol):
+    """Somebody who looks on while a picture comes about, such as a `preview.Preview`."""
+
+    def begin(self, session: hxgrid.Session) -> None:
+        """Be told of the session that will compute."""
+
+    def placed(self, part: Part, picture: Picture, share: float) -> None:
+        """Be told, on the callback thread, that a task's texels are in the picture."""
+
+    def finished(self, picture: Picture) -> None:
+        """Be told that the picture is as it will be in the file."""
+
+
 def run(
     job: Job,
     connect: Callable[[], hxgrid.Session],
@@ -51,13 +65,15 @@ def run(
     bits: int = 8,
     on_progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
+    watcher: Watcher | None = None,
 ) -> list[Path]:
     """Do the job and return the files written.
 
-    `connect` is called when everything is ready for the grid. Raises `JobError` for what is wrong
-    with files and options, and what a session raises.
+    `connect` is called when everything is ready for the grid; `watcher` is told of the picture (of
+    the largest, where there are several). Raises `JobError` for what is wrong with files and
+    options, and what a session raises.
     """
-    check_output(job.out, bits)
+    check_output(job.out, bits, job.layout)
     job = replace(job, options=settled(job))
     library = load()
     with tempfile.TemporaryDirectory(prefix="hxgrid-normalmapper-") as folder:
@@ -66,7 +82,11 @@ def run(
         scene.write(path)
         with own_turn(say or _say), connect() as session:
             session.bind_get_data(lambda name: path if name == SCENE else None)
-            pictures = _compute_levels(session, library, scene, job, on_progress)
+            if watcher is not None:
+                watcher.begin(session)
+            pictures = _compute_levels(session, library, scene, job, on_progress, watcher)
+    if watcher is not None:
+        watcher.finished(pictures[0])
     return _write(pictures, job, bits)
 
 
@@ -85,6 +105,7 @@ def compute(
     scene: Scene,
     job: Job,
     on_progress: Progress | None = None,
+    watcher: Watcher | None = None,
 ) -> Picture:
     """Compute one picture; its scene must be what the session's `get_data` callback gives."""
     picture = Picture.blank(job.width, job.height, job.options)
@@ -98,6 +119,8 @@ def compute(
         done += part.cost
         if on_progress is not None:
             on_progress(done / total)
+        if watcher is not None:
+            watcher.placed(part, picture, done / total)
 
     modules, function = task_of(session, library)
     for part in parts:
@@ -158,11 +181,12 @@ def _compute_levels(
     scene: Scene,
     job: Job,
     on_progress: Progress | None,
+    watcher: Watcher | None,
 ) -> list[Picture]:
     """Compute the picture, and the smaller ones of a chain."""
     sizes = level_sizes(job.width, job.height) if job.options.mips != "none" else []
     if job.options.mips != "recast":
-        pictures = [compute(session, library, scene, job, on_progress)]
+        pictures = [compute(session, library, scene, job, on_progress, watcher)]
         while len(pictures) < len(sizes):
             pictures.append(pictures[-1].halved())
         return pictures
@@ -176,7 +200,8 @@ def _compute_levels(
                 on_progress(before + share * fraction)
 
         smaller = replace(job, width=width, height=height)
-        pictures.append(compute(session, library, scene, smaller, within))
+        looker = watcher if level == 0 else None
+        pictures.append(compute(session, library, scene, smaller, within, looker))
     return pictures
 
 
@@ -186,7 +211,7 @@ def _write(pictures: list[Picture], job: Job, bits: int) -> list[Path]:
     try:
         for level, picture in enumerate(pictures):
             path = level_path(job.out, level) if has_levels else job.out
-            write_picture(path, picture, bits)
+            write_picture(path, picture, bits, job.layout)
             written.append(path)
             if picture.distances is not None:
                 write_displacement(displacement_path(path), picture.distances)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from .arg import LAYOUTS
 from .errors import JobError
 from .options import NO_LIMIT, Options
 
@@ -54,8 +55,6 @@ GROUPS: tuple[dict[str, _Changes], ...] = (
     {"B": {"has_box_filter": True}},
     {"y": {"has_displacement": True}},
 )
-# Formats of Direct3D that nothing reads today: 16 bits and floats are in PNG and EXR.
-_REPLACED = "hHisS"
 # Said otherwise here (-q of the command), or by the arguments that follow.
 _WITHOUT_EFFECT = "qQv-"
 
@@ -72,18 +71,15 @@ class Job:
     options: Options = field(default_factory=Options)
     height_map: Path | None = None
     height_scale: float = 1.0
+    layout: str = ""
+    """How texels lie in an .arg file: a key of `LAYOUTS`, or empty for its default."""
 
 
 def apply_flags(options: Options, flags: str) -> Options:
     """Return the options changed as the letters say. Raises `JobError`."""
     known = "".join(letter for group in GROUPS for letter in group)
     for letter in flags:
-        if letter in _REPLACED:
-            raise JobError(
-                f"flag {letter!r} asked for an .arg file; name the output .png with --bits 16,"
-                " or .exr, for more than 8 bits"
-            )
-        if letter not in known + _WITHOUT_EFFECT:
+        if letter not in {*known, *_WITHOUT_EFFECT, *LAYOUTS}:
             raise JobError(f"flag {letter!r} is not one of {known}")
     changes: _Changes = {}
     for group in GROUPS:
@@ -112,7 +108,8 @@ def parse_positions(words: Sequence[str]) -> Job:
     height_map, scale = None, 1.0
     if len(words) > expected:
         height_map, scale = Path(words[-3]), _number(words[-2], "scale of the height map")
-    return Job(low, high, width, height, Path(words[-1]), options, height_map, scale)
+    layout = next((letter for letter in reversed(LAYOUTS) if letter in flags), "")
+    return Job(low, high, width, height, Path(words[-1]), options, height_map, scale, layout)
 
 
 def settled(job: Job) -> Options:

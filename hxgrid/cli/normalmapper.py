@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 import time
+import webbrowser
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +21,7 @@ from hxgrid.errors import HxGridError
 
 _RULES = ("closest", "furthest", "front", "normal")
 _PERCENT = 100
+_A_WHILE_S = 0.5
 
 
 def _number(name: str, text: str, **more: Any) -> Any:
@@ -88,37 +92,68 @@ def _all_options(function: Any) -> Any:
     metavar="[-FLAGS] LOW HIGH WIDTH HEIGHT [HEIGHTMAP SCALE] OUT",
 )
 @_all_options
+@click.option("--preview", is_flag=True, help="Show it on a page of this computer, until Ctrl-C.")
 @click.option("--bits", type=click.Choice(("8", "16")), default="8", help="A channel; 16: PNG.")
 @common_options(local=True)
-def command(words: tuple[str, ...], bits: str, common: Common, **given: Any) -> None:
+def command(words: tuple[str, ...], preview: bool, bits: str, common: Common, **given: Any) -> None:
     """Draw what the mesh HIGH looks like as a normal map for the mesh LOW.
 
-    Meshes are NMF, OBJ, PLY, STL or glTF files; OUT is a .tga, .png or .exr. The one-letter flags
-    of ATI NormalMapper may come first, as one word: -1r is five samples and 69 occlusion rays.
+    Meshes are NMF, OBJ, PLY, STL or glTF files; OUT is a .tga, .png, .exr or .arg. The one-letter
+    flags of ATI NormalMapper may come first, as one word: -1r is five samples and 69 occlusion
+    rays.
     """
     _check_packages()
-    from hxgrid_examples.normalmapper.app import run
     from hxgrid_examples.normalmapper.errors import JobError
     from hxgrid_examples.normalmapper.flags import parse_positions
+    from hxgrid_examples.normalmapper.preview import Preview
 
-    started_at = time.monotonic()
     try:
         job = parse_positions(words)
         changes = {name: value for name, value in given.items() if value is not None}
         job = replace(job, options=replace(job.options, **changes))
-        with Bar("texels", _PERCENT, is_shown=not common.is_quiet) as bar:
-            written: list[Path] = run(
-                job,
-                common.connect,
-                bits=int(bits),
-                on_progress=lambda share: bar.advance_to(int(_PERCENT * share)),
-                say=common.say,
-            )
+        if not preview:
+            _compute(job, int(bits), common, None)
+            return
+        with Preview.of(job) as page:
+            common.say(f"The preview is at {page.url}")
+            _open_browser(page.url)
+            _compute(job, int(bits), common, page)
+            common.say("The preview stays until Ctrl-C.")
+            _wait_for_ctrl_c()
     except JobError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _compute(job: Any, bits: int, common: Common, watcher: Any) -> None:
+    from hxgrid_examples.normalmapper.app import run
+
+    started_at = time.monotonic()
+    with Bar("texels", _PERCENT, is_shown=not common.is_quiet) as bar:
+        written: list[Path] = run(
+            job,
+            common.connect,
+            bits=bits,
+            on_progress=lambda share: bar.advance_to(int(_PERCENT * share)),
+            say=common.say,
+            watcher=watcher,
+        )
     for path in written:
         show(str(path))
     common.say(f"{job.width} x {job.height} texels in {duration(time.monotonic() - started_at)}.")
+
+
+def _open_browser(url: str) -> None:
+    # Only where a person sits: a test or a script wants the address and no window.
+    if sys.stderr.isatty() and sys.stdin.isatty():
+        webbrowser.open(url)
+
+
+def _wait_for_ctrl_c() -> None:
+    never = threading.Event()
+    with contextlib.suppress(KeyboardInterrupt):
+        # In pieces: on Windows a wait without end does not notice Ctrl-C.
+        while not never.wait(_A_WHILE_S):
+            pass
 
 
 def _check_packages() -> None:

@@ -86,10 +86,13 @@ def test_bent_normals_take_the_density_of_the_occlusion(letters: str, rays: int)
     assert (found.has_occlusion, found.has_bent_normals, found.rays) == (True, True, rays)
 
 
-@pytest.mark.parametrize("letter", "hHisS")
-def test_formats_of_direct3d_are_refused_with_what_replaces_them(letter: str) -> None:
-    with pytest.raises(JobError, match=r"\.png with --bits 16"):
-        of(letter)
+@pytest.mark.parametrize(
+    ("letters", "layout"),
+    [("-h", "h"), ("-H", "H"), ("-i", "i"), ("-s", "s"), ("-S", "S"), ("-Sh", "S"), ("-1", "")],
+)
+def test_letters_of_arg_files_choose_their_layout(letters: str, layout: str) -> None:
+    job = flags.parse_positions([letters, "l", "h", "4", "6", "o.arg"])
+    assert job.layout == layout
 
 
 def test_an_unknown_letter_is_named() -> None:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hxgrid_examples.normalmapper import arg, output
+from hxgrid_examples.normalmapper.errors import JobError
+from hxgrid_examples.normalmapper.picture import Picture
+
+OPEN = np.array([[0.0, 0.5]], np.float32)
+NORMALS = np.array([[[1, -1, 0], [0.6, 0, 0.8]]], np.float32)
+
+
+def written(path: Path, letter: str) -> tuple[tuple[int, ...], bytes]:
+    output.write_picture(path / "a.arg", Picture(NORMALS, OPEN), layout=letter)
+    raw = (path / "a.arg").read_bytes()
+    return arg.HEAD.unpack_from(raw), raw[arg.HEAD.size :]
+
+
+def test_the_head_takes_13_bytes() -> None:
+    assert arg.HEAD.size == 13
+
+
+@pytest.mark.parametrize(
+    ("letter", "bits", "code"),
+    [("h", 32, 8), ("H", 64, 9), ("i", 32, 10), ("s", 64, 9), ("", 64, 9)],
+)
+def test_the_head_names_size_and_format(tmp_path: Path, letter: str, bits: int, code: int) -> None:
+    head, texels = written(tmp_path, letter)
+    assert head == (2, 1, bits, code, 0)
+    assert len(texels) == 2 * bits // 8
+
+
+def test_four_words_are_signed_normals_and_unsigned_openness(tmp_path: Path) -> None:
+    _, texels = written(tmp_path, "H")
+    x, y, z, _ = np.frombuffer(texels, "<i2").reshape(2, 4).T.tolist()
+    assert (x, y, z) == ([32767, 19660], [-32767, 0], [0, 26214])
+    assert np.frombuffer(texels, "<u2").reshape(2, 4)[:, 3].tolist() == [0, 32767]
+
+
+def test_two_words_are_x_and_y(tmp_path: Path) -> None:
+    _, texels = written(tmp_path, "h")
+    assert np.frombuffer(texels, "<i2").tolist() == [32767, -32767, 19660, 0]
+
+
+def test_ten_bits_each_and_two_for_openness(tmp_path: Path) -> None:
+    _, texels = written(tmp_path, "i")
+    first, second = np.frombuffer(texels, "<u4").tolist()
+    assert (first & 1023, first >> 10 & 1023, first >> 20 & 1023, first >> 30) == (1023, 0, 511, 0)
+    assert (second & 1023, second >> 30) == (818, 1)
+
+
+@pytest.mark.parametrize(("letter", "kept"), [("s", 10), ("S", 11)])
+def test_chopped_words_have_no_bits_below(tmp_path: Path, letter: str, kept: int) -> None:
+    whole = np.frombuffer(written(tmp_path, "H")[1], "<u2")
+    chopped = np.frombuffer(written(tmp_path, letter)[1], "<u2")
+    assert (chopped == whole >> (16 - kept) << (16 - kept)).all()
+    assert (chopped != whole).any()
+
+
+def test_without_occlusion_all_is_open(tmp_path: Path) -> None:
+    output.write_picture(tmp_path / "a.arg", Picture(NORMALS))
+    texels = (tmp_path / "a.arg").read_bytes()[arg.HEAD.size :]
+    assert np.frombuffer(texels, "<u2").reshape(2, 4)[:, 3].tolist() == [65535, 65535]
+
+
+def test_distances_of_an_arg_picture_are_one_too(tmp_path: Path) -> None:
+    path = output.displacement_path(tmp_path / "a.arg")
+    assert path.name == "disp-a.arg"
+    output.write_displacement(path, np.array([[-2, 1]], np.float32))
+    raw = path.read_bytes()
+    assert arg.HEAD.unpack_from(raw) == (2, 1, 16, 5, 0)
+    assert np.frombuffer(raw[arg.HEAD.size :], "<u2").tolist() == [1, 32768 + 16384]
+
+
+def test_a_layout_without_an_arg_file_is_refused_early(tmp_path: Path) -> None:
+    with pytest.raises(JobError, match=r"flag 'h' makes an \.arg file"):
+        output.check_output(tmp_path / "a.tga", layout="h")
+    output.check_output(tmp_path / "a.arg", layout="h")
+    with pytest.raises(JobError, match="65535"):
+        arg.write_grey(tmp_path / "wide.arg", np.zeros((1, 65536), np.float32))
