@@ -103,10 +103,10 @@ class Processes:
         process = self._processes.get(slot_process.number)
         if process is None:
             return
-        if slot_process.slot is not None:
-            process.slot = slot_process.slot
         if isinstance(process, HostProcess):
-            process.set_threads(len(slot_process.slots))
+            process.set_slots(list(slot_process.slots))
+        elif slot_process.slot is not None:
+            process.slots[0] = slot_process.slot
         process.run([(attempt.record, attempt.file) for attempt in attempts])
         if process.wants_write:
             self._watch_room(slot_process.number, process)

@@ -51,6 +51,8 @@ class CrashKind(enum.IntEnum):
 class Stamp(NamedTuple):
     """What one thread says of itself."""
 
+    thread: int
+    """Its place among the threads, from 0."""
     serial: int
     started_at: float
     phase: int
@@ -80,7 +82,8 @@ class HostPage(SharedPage):
     def stamps(self) -> list[Stamp]:
         """Return the stamps of all threads that run an attempt."""
         raw = self.flags[THREADS_AT : THREADS_AT + THREADS * STAMP_BYTES]
-        return [Stamp(*fields) for fields in _STAMP.iter_unpack(raw) if fields[0]]
+        each = enumerate(_STAMP.iter_unpack(raw))
+        return [Stamp(thread, *fields) for thread, fields in each if fields[0]]
 
     def crash(self) -> Crash | None:
         """Return the dying thread's words; None if there are none."""

@@ -58,6 +58,7 @@ class Ended:
     text: str
     started_at: float
     ended_at: float
+    thread: int
     was_batched: bool
 
 
@@ -198,9 +199,9 @@ class Driver:
         if not body:
             return False
         for result in frames.read_results(body, 1 << 20, 6):
-            serial, outcome, _flags, _stored, _raw, started, ended, payload = result
+            serial, outcome, _flags, _stored, _raw, started, ended, thread, payload = result
             self.results[serial] = Ended(
-                serial, outcome, bytes(payload), "", started, ended, was_batched=True
+                serial, outcome, bytes(payload), "", started, ended, thread, was_batched=True
             )
         return True
 
@@ -218,6 +219,7 @@ class Driver:
                 text,
                 event.started_at,
                 event.ended_at,
+                event.thread,
                 was_batched=False,
             )
         elif event.kind == self.lib.HXG_EVENT_DATA_WANTED:

@@ -51,7 +51,7 @@ def test_what_c_writes_python_reads(lib: Any) -> None:
     at = ffi.cast("char *", ffi.from_buffer(page.flags))
     stamp = ffi.cast("hxg_stamp *", at + lib.HXG_PAGE_THREADS_AT + 5 * ffi.sizeof("hxg_stamp"))
     stamp.serial, stamp.started_at, stamp.phase, stamp.function, stamp.finished = 9, 1.5, 3, 7, 4
-    assert page.stamps() == [hostpage.Stamp(9, 1.5, 3, 7, 4)]
+    assert page.stamps() == [hostpage.Stamp(5, 9, 1.5, 3, 7, 4)]
     assert page.crash() is None
     crash = ffi.cast("hxg_crash *", at + lib.HXG_PAGE_CRASH_AT)
     crash.kind, crash.code, crash.serial, crash.address = 1, 11, 2**40, 2**60
@@ -73,7 +73,7 @@ def test_b14_a_damaged_compressed_input_fails_its_own_attempt(
 def test_a_crash_names_the_attempt_and_what_it_was_busy_with(host: SmallAgent, plain: Path) -> None:
     key = host.run(offer(host, plain, "Segfault"))
     died = host.await_event(Died)
-    assert (died.running, died.ran) == (key, (key,))
+    assert (died.running, died.ran) == (key, {key: 0})
     assert died.reason.signal == "SIGSEGV"
     assert died.reason.text.startswith("the host process died of SIGSEGV")
 

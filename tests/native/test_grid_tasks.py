@@ -222,6 +222,17 @@ def test_one_host_serves_all_slots_of_a_session(module: Path) -> None:
         assert not [word for words in commands for word in words[3:] if "agent" in word]
 
 
+def test_attempts_tell_in_which_slots_they_ran(module: Path, tmp_path: Path) -> None:
+    with hxgrid.connect("local", slots=3) as session:
+        tasks = [
+            grid.begun(session, module, "Linger", tmp_path / str(number), 500)
+            for number in range(3)
+        ]
+        for task in tasks:
+            output_of(task)
+        assert {task.attempts[0].slot for task in tasks} == {0, 1, 2}
+
+
 def test_a_missing_library_is_named(tmp_path: Path) -> None:
     user, _ = with_dependent(tmp_path / "one", 1)
     with (

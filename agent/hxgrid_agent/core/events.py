@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hxgrid.wire.batches import AttemptRecord, Buffer, Key, ResultRecord
@@ -104,8 +104,8 @@ class ProcessDied:
     reason: Reason
     running: Key | None = None
     """In a host process: the one that ended it."""
-    ran: tuple[Key, ...] = ()
-    """All attempts that ran in a host process."""
+    ran: Mapping[Key, int] = field(default_factory=dict)
+    """All attempts that ran in a host process, and in which slots."""
 
 
 class ProcessSeen(NamedTuple):

@@ -13,7 +13,7 @@ unless nobody knows which of them it was; then each is suspected, and told to be
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from hxgrid.wire.batches import Key
 from hxgrid.wire.messages import Outcome, Reason
@@ -134,7 +134,8 @@ class Pool:
         session = process.session
         if session is None:
             return
-        self._break_handed(process, Outcome.CRASHED, event.reason, *_sorted_out(event))
+        culprits, ran = _sorted_out(event, _first_slot(process))
+        self._break_handed(process, Outcome.CRASHED, event.reason, culprits, ran)
         self._leave(process, now)
         del session.processes[process.number]
 
@@ -161,8 +162,10 @@ class Pool:
         self._table.spares_of(process).pop(process.number, None)
         self._table.out.append(KillProcess(process))
         if process.handed:
-            ran = [attempt.key for attempt in process.runners()]
-            culprits = ran if because_of is None else [because_of.key]
+            # Which thread of a host got which attempt is not told; each has its own slot at least.
+            slots = list(process.slots) or [0]
+            ran = {a.key: slot for a, slot in zip(process.runners(), slots, strict=False)}
+            culprits: Collection[Key] = ran if because_of is None else [because_of.key]
             if is_anybodys_fault and process.is_host and not process.place.is_alone:
                 culprits = []
             self._break_handed(process, outcome, Reason(text=text), culprits, ran)
@@ -300,13 +303,13 @@ class Pool:
         outcome: Outcome,
         reason: Reason,
         culprits: Collection[Key],
-        ran: Collection[Key],
+        ran: Mapping[Key, int],
     ) -> None:
         """End the attempts that ran; those behind them go back, those before are uncertain."""
         session = process.session
         if session is None or not process.handed:
             return
-        slot = process.slot if process.slot is not None else 0
+        first = _first_slot(process)
         attempts = list(process.handed.values())
         process.handed.clear()
         places = [index for index, attempt in enumerate(attempts) if attempt.key in ran]
@@ -314,6 +317,7 @@ class Pool:
         end = places[-1] + 1 if places else len(attempts)
         beside = _beside(attempts, culprits, reason)
         for attempt in attempts[:end]:
+            slot = ran.get(attempt.key, first)
             if attempt.key in culprits:
                 self._endings.broken(
                     session, attempt, outcome, self._blaming(process, attempt, reason), slot
@@ -335,10 +339,14 @@ class Pool:
         return reason.model_copy(update={"text": text})
 
 
-def _sorted_out(event: ProcessDied) -> tuple[Collection[Key], Collection[Key]]:
-    """Return who ended a process, if that is known, and who ran in it."""
+def _first_slot(process: SlotProcess) -> int:
+    return process.slot if process.slot is not None else 0
+
+
+def _sorted_out(event: ProcessDied, first: int) -> tuple[Collection[Key], Mapping[Key, int]]:
+    """Return who ended a process, if that is known, and who ran in it in which slots."""
     if event.running is not None:
-        return (event.running,), {event.running, *event.ran}
+        return (event.running,), {event.running: first, **event.ran}
     # Of one that ran alone it is known.
     return event.ran if len(event.ran) == 1 else (), event.ran
 

@@ -108,7 +108,7 @@ class Slot:
             if not held:
                 self._held_since = ended_at
             held.append(result)
-            self._held_bytes += len(result[7])
+            self._held_bytes += len(result[8])
             if (
                 not queue
                 or ended_at - self._held_since >= _HOLD_S
@@ -125,7 +125,7 @@ class Slot:
         started_at = monotonic()
         self._page.begin(serial, started_at)
         if agent.is_cancelled:
-            return (serial, CANCELLED, 0, 0, 0, started_at, started_at, b"")
+            return (serial, CANCELLED, 0, 0, 0, started_at, started_at, 0, b"")
         try:
             runner = self._functions.runner(run[1])
             payload = expand_input(run) if run[2] else run[4]
@@ -136,7 +136,7 @@ class Slot:
             if size > self._plain_bytes:
                 return self._outputs.large(serial, output, started_at, ended_at)
                 # A copy, because the task may hold on to its stream.
-            return (serial, DONE, 0, size, size, started_at, ended_at, bytes(output))
+            return (serial, DONE, 0, size, size, started_at, ended_at, 0, bytes(output))
         except AgentGone:
             raise
         except BaseException as error:  # noqa: BLE001 - foreign code raises what it likes
@@ -158,7 +158,7 @@ class Slot:
             place, inline = 0, reason(f"{str(error)[:1000]} (and {problem})")
             payload = inline
         size = len(payload)
-        return (serial, outcome, place, size, size, started_at, ended_at, inline)
+        return (serial, outcome, place, size, size, started_at, ended_at, 0, inline)
 
     def _take_frame(self, kind: int, body: bytes) -> None:
         fields = frames.read_json(body)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hxgrid.wire.batches import Key, ResultRecord
@@ -55,9 +55,9 @@ class Died:
     """The attempt it was in."""
     lost: tuple[Key, ...]
     """Attempts that it held besides: not begun, or done and not reported yet."""
-    ran: tuple[Key, ...] = ()
-    """Of a host process: all attempts that ran in it, `running` among them. That one is None if
-    several ran and nobody knows which of them ended the process."""
+    ran: Mapping[Key, int] = field(default_factory=dict)
+    """Of a host process: all attempts that ran in it, `running` among them, and in which slots.
+    `running` is None if several ran and nobody knows which of them ended the process."""
 
 
 SlotEvent = Ready | Ended | Returned | DataAsked | DataGivenUp | Died

@@ -58,7 +58,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 _HEAD = struct.Struct("<IB")
 _COUNT = struct.Struct("<I")
 _RUN = struct.Struct("<QIBQI")
-_RESULT = struct.Struct("<QBBQQdd")
+_RESULT = struct.Struct("<QBBQQddH")
 _SERIAL = struct.Struct("<Q")
 
 Buffer = bytes | bytearray | memoryview
@@ -88,9 +88,10 @@ Run = tuple[int, int, int, int, Buffer]
 """One record of RUN: serial (counts the attempts of one process from 1), function, flags, size of
 the input expanded, and the input (the path of its file, if IN_FILE)."""
 
-Result = tuple[int, int, int, int, int, float, float, Buffer]
+Result = tuple[int, int, int, int, int, float, float, int, Buffer]
 """One record of RESULTS: serial, outcome, flags, size of the output as it is and expanded, when the
-function began and ended, and the output (empty if IN_FILE)."""
+function began and ended, in which thread of a host process (else 0), and the output (empty if
+IN_FILE)."""
 
 
 def output_name(serial: int, pid: int) -> str:
@@ -160,8 +161,8 @@ def read_run(body: bytes) -> list[Run]:
 def pack_results(results: Sequence[Result]) -> bytes:
     """Make a RESULTS."""
     pack = _RESULT.pack
-    records = [pack(*result[:7]) for result in results]
-    return _batch(RESULTS, records, [result[7] for result in results])
+    records = [pack(*result[:8]) for result in results]
+    return _batch(RESULTS, records, [result[8] for result in results])
 
 
 def read_results(body: bytes, max_payload_bytes: int, last_outcome: int) -> list[Result]:
@@ -175,14 +176,14 @@ def read_results(body: bytes, max_payload_bytes: int, last_outcome: int) -> list
     results: list[Result] = []
     add = results.append
     for record in _RESULT.iter_unpack(body[_COUNT.size : end]):
-        serial, outcome, flags, stored, raw, started, ended = record
+        serial, outcome, flags, stored, raw, started, ended, thread = record
         start = end
         end += stored
         if flags or outcome > last_outcome or stored != raw or stored > max_payload_bytes:
             _check_result(outcome, flags, stored, raw, max_payload_bytes, last_outcome)
             if flags & IN_FILE:
                 end = start
-        add((serial, outcome, flags, stored, raw, started, ended, body[start:end]))
+        add((serial, outcome, flags, stored, raw, started, ended, thread, body[start:end]))
     if end != len(body):
         raise FrameError(f"results name {end} bytes, the frame has {len(body)}")
     return results

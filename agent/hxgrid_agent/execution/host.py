@@ -165,7 +165,7 @@ class Host:
     def _refuse(self, runs: list[frames.Run], text: str) -> None:
         payload = reason(text)
         size = len(payload)
-        self._send_results([(run[0], FAILED, 0, size, size, 0.0, 0.0, payload) for run in runs])
+        self._send_results([(run[0], FAILED, 0, size, size, 0.0, 0.0, 0, payload) for run in runs])
 
     def _take_back(self, serials: list[int]) -> None:
         taken = self._library.take_back(serials)
@@ -208,7 +208,8 @@ class Host:
         if event.outcome == DONE:
             try:
                 output = self._library.bytes_of(event.stream)
-                return self._outputs.large(event.serial, output, event.started_at, event.ended_at)
+                times = (event.started_at, event.ended_at)
+                return self._outputs.large(event.serial, output, *times, event.thread)
             except HxGridError as error:
                 event = event._replace(outcome=FAILED, text=str(error))
             finally:
@@ -220,7 +221,7 @@ class Host:
         place, inline = self._outputs.place(event.serial, payload)
         size = len(payload)
         times = (event.started_at, event.ended_at)
-        return (event.serial, event.outcome, place, size, size, *times, inline)
+        return (event.serial, event.outcome, place, size, size, *times, event.thread, inline)
 
     def _send_results(self, results: list[Result]) -> None:
         self._held -= len(results)

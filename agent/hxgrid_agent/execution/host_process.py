@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hxgrid.tasks.hostpage import HostPage
@@ -33,8 +33,11 @@ class HostProcess(TaskProcess):
         self._threads = 1
         self._libraries = folder / f"libraries-{self._name}"
 
-    def set_threads(self, count: int) -> None:
-        """Say how many attempts may run at a time from now on."""
+    def set_slots(self, slots: Sequence[int]) -> None:
+        """Say how many attempts may run at a time from now on, and in which slots."""
+        count = len(slots)
+        # Threads beyond the number end what they run, in the slots that they had.
+        self.slots[:count] = slots
         if count != self._threads:
             self._threads = count
             self._send(frames.pack_json(frames.THREADS, count=count))
@@ -63,10 +66,14 @@ class HostProcess(TaskProcess):
         paths = [str(self._libraries), *([earlier] if earlier else [])]
         return {**environment, variable: os.pathsep.join(paths)}
 
-    def _last_attempts(self) -> tuple[Key | None, tuple[Key, ...]]:
+    def _last_attempts(self) -> tuple[Key | None, dict[Key, int]]:
         page = self._host_page()
-        keys = self._keys
-        ran = tuple(keys[each.serial] for each in page.stamps() if each.serial in keys)
+        keys, slots = self._keys, self.slots
+        ran = {
+            keys[each.serial]: slots[min(each.thread, len(slots) - 1)]
+            for each in page.stamps()
+            if each.serial in keys
+        }
         crash = page.crash()
         running = keys.get(crash.serial) if crash is not None else None
         return running, ran

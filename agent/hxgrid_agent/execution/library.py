@@ -34,6 +34,7 @@ class Event(NamedTuple):
     kind: int
     outcome: int
     serial: int
+    thread: int
     started_at: float
     ended_at: float
     request: int
@@ -141,6 +142,7 @@ class HostLibrary:
             event.kind,
             event.outcome,
             event.serial,
+            event.thread,
             event.started_at,
             event.ended_at,
             event.request,

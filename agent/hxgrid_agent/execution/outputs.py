@@ -23,7 +23,9 @@ class Outputs:
         self.plain_bytes = min(self._threshold, SMALL_PAYLOAD_BYTES)
         """Outputs up to this size are neither compressed nor in a file."""
 
-    def large(self, serial: int, output: Buffer, started_at: float, ended_at: float) -> Result:
+    def large(
+        self, serial: int, output: Buffer, started_at: float, ended_at: float, thread: int = 0
+    ) -> Result:
         """Compress an output if that pays, and put it into a file if it is still large."""
         from hxgrid.streams.compression import pack
 
@@ -32,7 +34,8 @@ class Outputs:
         flags = COMPRESSED if is_compressed else 0
         place, inline = self.place(serial, payload)
         size = len(payload)
-        return (serial, DONE, flags | place, size, len(output), started_at, ended_at, inline)
+        times = (started_at, ended_at)
+        return (serial, DONE, flags | place, size, len(output), *times, thread, inline)
 
     def place(self, serial: int, payload: Buffer) -> tuple[int, bytes]:
         """Return the flag that says where a payload is, and what of it goes into the frame."""

@@ -65,8 +65,9 @@ class TaskProcess:
 
     def __init__(self, number: int, folder: Path) -> None:
         self.number = number
-        self.slot = 0
-        """What its results say about where they ran; whoever deals the slots sets it."""
+        self.slots = [0]
+        """What its results say about where they ran: the slot of each of its threads, of which a
+        slot process has one. Whoever deals the slots sets it."""
         self._folder = folder
         self._mark = secrets.token_hex(8)
         self._name = f"{number}-{self._mark}"
@@ -371,20 +372,23 @@ class TaskProcess:
     def _ended(self, body: bytes) -> Ended:
         records: list[ResultRecord] = []
         files: dict[Key, str] = {}
-        keys, slot = self._keys, self.slot
+        keys, slots = self._keys, self.slots
         # Twice as fast as calling the class.
         new, kind = tuple.__new__, ResultRecord
         for result in frames.read_results(body, SMALL_PAYLOAD_BYTES, _LAST_OUTCOME):
-            serial, outcome, flags, stored, raw, started_at, ended_at, payload = result
+            serial, outcome, flags, stored, raw, started_at, ended_at, thread, payload = result
             key = keys.pop(serial, None)
             if key is None:
                 raise FrameError(f"a result of attempt {serial}, which it does not hold")
+            if thread >= len(slots):
+                raise FrameError(f"a result of thread {thread} of {len(slots)}")
             if flags & IN_FILE:
                 files[key] = self._output_file(serial, stored)
                 flags = flags & ~IN_FILE | _CHUNKED
             task, attempt = key
+            where = slots[thread]
             fields = (
-                task, attempt, outcome, flags, slot, stored, raw, started_at, ended_at, payload
+                task, attempt, outcome, flags, where, stored, raw, started_at, ended_at, payload
             )  # fmt: skip
             records.append(new(kind, fields))
         return Ended(records, files)
@@ -406,10 +410,10 @@ class TaskProcess:
 
     # -- the end
 
-    def _last_attempts(self) -> tuple[Key | None, tuple[Key, ...]]:
-        """Return the attempt that a dead process was in, and those of a host process."""
+    def _last_attempts(self) -> tuple[Key | None, dict[Key, int]]:
+        """Return the attempt that a dead process was in; of a host process all, with slots."""
         serial, _ = self._page.running
-        return self._keys.get(serial), ()
+        return self._keys.get(serial), {}
 
     def _has_said_why(self) -> bool:
         """Say whether the process has told better than we could why it died."""

@@ -10,11 +10,12 @@ enum {
     RUN_FUNCTION_AT = 8,
     RUN_FLAGS_AT = 12,
     RUN_SIZE_AT = 21,
-    RESULT_BYTES = 42,
+    RESULT_BYTES = 44,
     RESULT_STORED_AT = 10,
     RESULT_RAW_AT = 18,
     RESULT_STARTED_AT = 26,
     RESULT_ENDED_AT = 34,
+    RESULT_THREAD_AT = 42,
     IN_FILE = 0x80,
     LONGEST_PATH = 4096
 };
@@ -138,6 +139,7 @@ static uint8_t *put_result(uint8_t *at, const hxg_item *item, uint64_t length) {
     memcpy(at + RESULT_RAW_AT, &length, 8);
     memcpy(at + RESULT_STARTED_AT, &item->started_at, 8);
     memcpy(at + RESULT_ENDED_AT, &item->ended_at, 8);
+    memcpy(at + RESULT_THREAD_AT, &item->thread, 2);
     return at + RESULT_BYTES;
 }
 

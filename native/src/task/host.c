@@ -276,6 +276,7 @@ hxg_status hxg_host_take_event(hxg_host *host, hxg_event *event) {
     event->ended_at = item->ended_at;
     event->stream = item->stream;
     item->stream = NULL; /* the taker's from now on */
+    event->thread = item->thread;
     event->request = item->request;
     event->is_all = item->is_all;
     if (item->text != NULL) event->text = item->text;

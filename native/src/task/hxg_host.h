@@ -132,6 +132,8 @@ typedef struct hxg_event {
     HxStream *stream;               /* of RESULT with DONE, else NULL: the output, count 1 */
     uint32_t request;               /* of DATA_WANTED */
     uint32_t is_all;                /* of DATA_FREED: 1 for every name */
+    uint32_t thread;                /* of RESULT: which of the threads ran it, from 0 */
+    uint32_t unused;
     const char *text;               /* name of data, or why; good until the next take_event */
 } hxg_event;
 
@@ -209,10 +211,10 @@ HXG_API hxg_status hxg_host_take_back(hxg_host *host, const uint64_t *serials, s
                                       uint64_t *taken, size_t *taken_count);
 
 /* Takes ended attempts whose output is small, in the layout
-       u32 count | count records of 42 bytes | outputs, one after the other
+       u32 count | count records of 44 bytes | outputs, one after the other
    with records u64 serial, u8 outcome, u8 flags (0), u64 stored bytes, u64 raw bytes, f64 started,
-   f64 ended (packed). `*used` is 0 when there is none. At most `limit` attempts. `capacity` must be
-   at least 46 + small_bytes. */
+   f64 ended, u16 thread (packed). `*used` is 0 when there is none. At most `limit` attempts. `capacity` must be
+   at least 48 + small_bytes. */
 HXG_API hxg_status hxg_host_take_batch(hxg_host *host, void *buffer, size_t capacity, size_t limit,
                                        size_t *used);
 

@@ -36,7 +36,8 @@ typedef struct hxg_item {
     double ended_at;
     HxStream *stream;   /* input, lent; later the output */
     char *text;         /* owned; NULL: none */
-    uint32_t is_all;
+    uint16_t is_all;
+    uint16_t thread;    /* index of the cell that ran it */
 } hxg_item;
 
 typedef struct hxg_list {

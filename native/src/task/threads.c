@@ -85,6 +85,7 @@ static void run(hxg_cell *cell, hxg_item *item) {
         hxg_set_result(item, HXG_OUTCOME_CANCELLED, NULL);
         return;
     }
+    item->thread = (uint16_t)cell->index;
     item->started_at = hxg_now();
     cell->stamp->started_at = item->started_at;
     cell->stamp->function = item->function;

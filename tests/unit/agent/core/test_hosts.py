@@ -43,7 +43,7 @@ def send_alone(rig: Rig, user: User, *tasks: int) -> None:
 def crash(rig: Rig, host: SlotProcess, culprit: int | None, *ran: int) -> None:
     reason = Reason(text="died of SIGSEGV", signal="SIGSEGV")
     running = None if culprit is None else (culprit, 1)
-    rig.handle(ev.ProcessDied(host.number, reason, running, tuple((task, 1) for task in ran)))
+    rig.handle(ev.ProcessDied(host.number, reason, running, {(task, 1): 0 for task in ran}))
 
 
 def reasons(rig: Rig) -> dict[int, Reason]:
@@ -60,6 +60,16 @@ def test_a_session_has_one_host_with_a_slot_for_each_attempt() -> None:
     assert len(host.slots) == 3
     rig.end(2)
     assert len(host.slots) == 2
+
+
+def test_each_attempt_of_a_dead_host_ends_in_the_slot_of_its_thread() -> None:
+    rig, user = started(slots=4)
+    user.send(1, 2, 3)
+    slots = {(2, 1): 1, (3, 1): 2}
+    reason = Reason(text="died of SIGSEGV", signal="SIGSEGV")
+    rig.handle(ev.ProcessDied(rig.process_of(1).number, reason, (3, 1), slots))
+    sent = [a.result for order in rig.all(act.SendResults) for a in order.attempts]
+    assert {each.task: each.slot for each in sent if each is not None} == {1: 0, 2: 1, 3: 2}
 
 
 def test_python_and_native_attempts_of_one_session_share_the_slots() -> None:

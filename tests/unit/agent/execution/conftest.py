@@ -29,7 +29,7 @@ class SmallAgent:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.process = TaskProcess(3, folder)
-        self.process.slot = 5
+        self.process.slots[0] = 5
         self.seen: list[SlotEvent] = []
         self.functions = 0
 

@@ -18,11 +18,11 @@ def result(
     *, outcome: int = 0, flags: int = 0, size: int = 5, raw: int | None = None, payload: bytes = b""
 ) -> Result:
     raw_bytes = size if raw is None else raw
-    return (9, outcome, flags, size, raw_bytes, 1.5, 2.5, payload or bytes(min(size, 1000)))
+    return (9, outcome, flags, size, raw_bytes, 1.5, 2.5, 1023, payload or bytes(min(size, 1000)))
 
 
 RESULT = result()
-FILE = (9, 0, frames.IN_FILE, 10**9, 10**9, 1.5, 2.5, b"")
+FILE = (9, 0, frames.IN_FILE, 10**9, 10**9, 1.5, 2.5, 0, b"")
 
 
 def body_of(frame: bytes) -> bytes:
