@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hxgrid.streams.compression import pack, unpack
 from hxgrid.tasks import hostpage
 from hxgrid.wire.batches import AttemptRecord
 from hxgrid.wire.messages import AttemptFlag, Outcome
-from hxgrid_agent.execution.events import Died, Ready
+from hxgrid_agent.execution.events import Died, Ended, Ready
 from hxgrid_agent.execution.host_process import HostProcess
+from tests.harness.wait import wait_until
 from tests.native.driver import ffi
-from tests.unit.agent.execution.conftest import SmallAgent
+from tests.unit.agent.execution.conftest import LIMIT_S, SmallAgent
 
 
 @pytest.fixture
@@ -99,6 +102,42 @@ def test_more_results_than_a_frame_holds_arrive(host: SmallAgent, plain: Path) -
     for task in range(1, 60):
         host.run(function, data, task)
     assert all(host.result(task).payload == data for task in range(1, 60))
+
+
+def finished(host: SmallAgent) -> int:
+    """Return how many attempts the only thread has run."""
+    (count,) = struct.unpack_from("<Q", host.process._page.flags, hostpage.THREADS_AT + 24)
+    return int(count)
+
+
+def test_a_large_output_does_not_hold_up_a_small_one(host: SmallAgent, plain: Path) -> None:
+    large, small = (offer(host, plain, name) for name in ("Megabytes", "Echo"))
+    host.run(large, struct.pack("<I", 400), task=1)
+    wait_until(lambda: finished(host) == 1, LIMIT_S, "400 megabytes to be made")
+    host.run(small, b"small", task=2)
+    ended = [host.await_event(Ended), host.await_event(Ended)]
+    assert [record.task for each in ended for record in each.records] == [2, 1]
+
+
+def test_large_inputs_and_outputs_survive_the_end(host: SmallAgent, plain: Path) -> None:
+    function = offer(host, plain, "Echo")
+    data = bytes(range(256)) * 40_000
+    packed = bytes(pack(data, 1000)[0])
+    assert len(packed) < len(data)
+    flags = int(AttemptFlag.COMPRESSED)
+    records = [
+        AttemptRecord(task, 1, flags, function, len(packed), len(data), packed)
+        for task in range(1, 9)
+    ]
+    host.process.run([(record, "") for record in records])
+    host.process.end()
+    seen = {task: host.result(task) for task in range(1, 9)}
+    outcomes = {record.outcome for record in seen.values()}
+    assert outcomes <= {Outcome.DONE, Outcome.NOT_STARTED}
+    for record in seen.values():
+        if record.outcome == Outcome.DONE:
+            assert unpack(record.payload, record.raw_bytes, len(data)) == data
+    assert host.await_event(Died).lost == ()
 
 
 def test_the_process_dies_with_its_socket(host: SmallAgent) -> None:

@@ -1,9 +1,9 @@
 """The host process: `python -m hxgrid host`. It runs one session's native functions in threads.
 
 Threads of the task library take attempts, run them and put their results down without Python and
-its lock. The one Python thread only carries batches between the socket and the library's queues,
-writes large outputs to files, answers wishes for global data, and beats. It never runs task code,
-so while it beats the process is well, whatever its tasks do.
+its lock. The loop, on the one thread of Python, only carries batches between the socket and the
+library's queues, answers wishes for global data, and beats; large inputs and outputs are dealt with
+aside. It never runs task code, so while it beats the process is well, whatever its tasks do.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hxgrid.tasks.hostpage import HostPage
 from hxgrid.tasks.reasons import reason
 from hxgrid.tasks.running import CANCELLED, DONE, FAILED, NOT_STARTED
 from hxgrid_agent.execution import frames
+from hxgrid_agent.execution.aside import LONG_BYTES, Aside, Then
 from hxgrid_agent.execution.child import serve
 from hxgrid_agent.execution.frames import Assignment, FrameReader, Result
 from hxgrid_agent.execution.inside import be_unobtrusive, flush_native
@@ -47,7 +48,10 @@ class Host:
         self._reader = FrameReader()
         self._space = memoryview(bytearray(_RECEIVE_BYTES))
         self._library = HostLibrary()
+        self._aside = Aside(self._waker)
         self._is_created = False
+        self._is_ending = False  # END has come
+        self._is_closed = False  # the library has nothing more to tell
         self._is_over = False
         self._held = 0
         """Attempts that have been taken in and not been answered for."""
@@ -71,6 +75,8 @@ class Host:
             if wake in ready:
                 wake.recv(4096)
                 self._take_all()
+                self._aside.follow_up()
+                self._end_if_settled()
             if bell in ready and not bell.recv(4096):
                 raise AgentGone
             if not ready:
@@ -157,10 +163,19 @@ class Host:
                 self._run_one(runs[index])
 
     def _run_one(self, run: frames.Run) -> None:
+        _, _, _, raw_bytes, _ = run
+        if raw_bytes > LONG_BYTES:
+            self._aside.do(lambda: self._expand_and_run(run))
+        else:
+            self._expand_and_run(run)()
+
+    def _expand_and_run(self, run: frames.Run) -> Then:
         try:
             self._library.run(run[0], run[1], expand_input(run))
         except (HxGridError, OSError) as error:
-            self._refuse([run], str(error))
+            text = str(error)
+            return lambda: self._refuse([run], text)
+        return _nothing
 
     def _refuse(self, runs: list[frames.Run], text: str) -> None:
         payload = reason(text)
@@ -174,10 +189,17 @@ class Host:
             self._send(frames.pack_serials(frames.RETURNED, taken))
 
     def _end(self) -> None:
-        if self._is_created:
-            self._library.close()
-        else:
+        self._is_ending = True
+        self._end_if_settled()
+
+    def _end_if_settled(self) -> None:
+        """Go on with the end, once nothing is done aside that the next step would cut off."""
+        if not self._is_ending or self._aside.count:
+            return
+        if self._is_closed or not self._is_created:
             self._is_over = True
+        else:
+            self._library.close()
 
     # -- from the library
 
@@ -194,7 +216,7 @@ class Host:
     def _take_event(self, event: Event) -> None:
         lib = self._library.lib
         if event.kind == lib.HXG_EVENT_RESULT:
-            self._send_results([self._result_of(event)])
+            self._take_result(event)
         elif event.kind == lib.HXG_EVENT_DATA_WANTED:
             wish = frames.pack_json(frames.DATA_WANTED, request=event.request, name=event.text)
             self._send(wish)
@@ -202,18 +224,30 @@ class Host:
             name = None if event.is_all else event.text
             self._send(frames.pack_json(frames.DATA_FREED, name=name))
         elif event.kind == lib.HXG_EVENT_CLOSED:
-            self._is_over = True
+            self._is_closed = True
 
-    def _result_of(self, event: Event) -> Result:
-        if event.outcome == DONE:
-            try:
-                output = self._library.bytes_of(event.stream)
-                times = (event.started_at, event.ended_at)
-                return self._outputs.large(event.serial, output, *times, event.thread)
-            except HxGridError as error:
-                event = event._replace(outcome=FAILED, text=str(error))
-            finally:
-                self._library.release(event.stream)
+    def _take_result(self, event: Event) -> None:
+        if event.outcome != DONE:
+            self._send_results([self._failure(event)])
+            return
+        output = self._library.bytes_of(event.stream)
+        if len(output) > LONG_BYTES:
+            self._aside.do(lambda: self._put_away(event, output))
+        else:
+            self._put_away(event, output)()
+
+    def _put_away(self, event: Event, output: memoryview) -> Then:
+        times = (event.started_at, event.ended_at)
+        try:
+            result = self._outputs.large(event.serial, output, *times, event.thread)
+        except HxGridError as error:
+            failed = event._replace(outcome=FAILED, text=str(error))
+            return lambda: self._send_results([self._failure(failed)])
+        finally:
+            self._library.release(event.stream)
+        return lambda: self._send_results([result])
+
+    def _failure(self, event: Event) -> Result:
         payload = b""
         if event.outcome not in _WITHOUT_REASON:
             # What other attempts have printed meanwhile is in there too: they share their output.
@@ -232,6 +266,10 @@ class Host:
             self._channel.sendall(frame)
         except OSError as error:
             raise AgentGone from error
+
+
+def _nothing() -> None:
+    """Follow up on what needs nothing more."""
 
 
 def main(arguments: list[str]) -> int:

@@ -35,6 +35,20 @@ HXG_TASK(Echo) {
     return 1;
 }
 
+/* As many megabytes as the input says, which shrink well. */
+HXG_TASK(Megabytes) {
+    uint32_t count = 0, index;
+    char *megabyte = calloc(1, 1 << 20);
+    (void)agent, (void)session_id;
+    hxg_read_u32(in, &count);
+    for (index = 0; index < count && megabyte != NULL; index++) {
+        memset(megabyte, (int)index, 1 << 20);
+        hxg_write(out, megabyte, 1 << 20);
+    }
+    free(megabyte);
+    return megabyte != NULL;
+}
+
 HXG_TASK(Starts) {
     (void)agent, (void)session_id, (void)in;
     hxg_write_u32(out, (uint32_t)starts);
