@@ -26,6 +26,9 @@ ALL = (
     "native_calls",
     "native_callers",
     "native_tasks",
+    "normalmapper",
+    "normalmapper_slots",
+    "normalmapper_memory",
 )
 
 
