@@ -37,7 +37,7 @@ test: $(VENV)/.stamp-dev native  ## all tests that need no system package; at mo
 	$(PYTEST) --numprocesses auto --dist loadfile -m "$(QUICK)"
 
 test-all: $(VENV)/.stamp-dev native  ## every test that what is installed allows; at most 45 minutes
-	$(PYTEST) $(REST)
+	$(PYTEST) --rows $(REST)
 
 system:  ## the system packages that further tests use, where they may be installed
 	@scripts/install-system-packages tests/system-packages.txt

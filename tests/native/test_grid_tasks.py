@@ -191,7 +191,7 @@ def test_b37_a_rebuilt_module_is_picked_up(session: hxgrid.Session, tmp_path: Pa
     )
 
 
-def test_the_hooks_are_called_once_each(tmp_path: Path) -> None:
+def test_k2_the_hooks_are_called_once_each(tmp_path: Path) -> None:
     hooks = building.c_module(tmp_path, "hooks.c")
     kept = tmp_path / "kept.txt"
     finder = tmp_path / "finder.py"

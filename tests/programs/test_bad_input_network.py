@@ -181,7 +181,7 @@ def test_an_agent_says_so_and_goes_on_looking(programs: Programs) -> None:
 # ------------------------------------------------------------------ nobody there, names
 
 
-def test_no_coordinator_is_an_error_that_names_the_ways_on(own_process: None) -> None:
+def test_b39_no_coordinator_is_an_error_that_names_the_ways_on(own_process: None) -> None:
     with pytest.raises(hxgrid.NoGridFound) as caught:
         hxgrid.connect(f"127.0.0.1:{free_port()}", timeout=1)
     expect_words(caught.value, 'connect("local")', "hxgrid up")

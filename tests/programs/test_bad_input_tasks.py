@@ -96,7 +96,7 @@ def test_a_package_that_the_agent_lacks_is_named_and_so_is_the_agent(
 # ------------------------------------------------------------------ failing tasks
 
 
-def test_an_exception_comes_back_with_traceback_and_last_words(session: hxgrid.Session) -> None:
+def test_k3_an_exception_comes_back_with_traceback_and_last_words(session: hxgrid.Session) -> None:
     error = error_of(session, TASKS, "fail")
     assert isinstance(error, hxgrid.TaskFailed)
     expect_words(error, "ValueError", "broken on purpose", "last words on stdout", "on stderr")
@@ -107,7 +107,7 @@ def test_returning_false_is_a_failure_that_says_so(session: hxgrid.Session) -> N
     expect_words(error_of(session, TASKS, "say_no"), "say_no", "False")
 
 
-def test_a_crash_costs_its_own_task_only(session: hxgrid.Session) -> None:
+def test_k7_a_crash_costs_its_own_task_only(session: hxgrid.Session) -> None:
     healthy = [start(session, TASKS, "echo", b"%d" % number) for number in range(20)]
     error = error_of(session, TASKS, "crash")
     expect_words(error, "SIGSEGV")
@@ -224,7 +224,7 @@ def test_a_task_may_go_on_without_the_data(session: hxgrid.Session) -> None:
     assert "geometry" in said
 
 
-def test_a_callback_that_fails_every_second_time_loses_no_task(session: hxgrid.Session) -> None:
+def test_h15_a_callback_that_fails_every_second_time_loses_no_task(session: hxgrid.Session) -> None:
     asked: list[str] = []
 
     def callback(name: str) -> bytes | None:

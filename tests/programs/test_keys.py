@@ -71,7 +71,7 @@ def test_a_key_that_is_not_allowed_is_told_at_once(keyed: KeyedGrid) -> None:
     assert "does not accept our key" in asked.stderr
 
 
-def test_a_coordinator_with_another_key_is_not_talked_to(keyed: KeyedGrid) -> None:
+def test_b33_a_coordinator_with_another_key_is_not_talked_to(keyed: KeyedGrid) -> None:
     deceived = keyed.settings("USER", keyed.user_keys, server_key=pair()[0])
     asked = keyed.ask("agents", environment=deceived).expect(1)
     assert "its key is not the one that we were given" in asked.stderr

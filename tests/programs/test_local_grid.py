@@ -181,7 +181,7 @@ def start_hanging(session: hxgrid.Session) -> None:
     )
 
 
-def test_an_application_without_work_left_closes_within_a_second(
+def test_k1_an_application_without_work_left_closes_within_a_second(
     own_process: None, measured: Measure
 ) -> None:
     session = hxgrid.connect("local", slots=1)
@@ -191,7 +191,7 @@ def test_an_application_without_work_left_closes_within_a_second(
     close_in_time(session, measured)
 
 
-def test_cancelling_leaves_within_a_second_while_tasks_hang(
+def test_k1_cancelling_leaves_within_a_second_while_tasks_hang(
     own_process: None, measured: Measure
 ) -> None:
     session = hxgrid.connect("local", slots=2)
@@ -200,7 +200,7 @@ def test_cancelling_leaves_within_a_second_while_tasks_hang(
 
 
 @pytest.mark.parametrize("freeze", [proctree.freeze_one, proctree.freeze_tree])
-def test_cancelling_leaves_within_a_second_while_the_agents_are_stopped(
+def test_k1_cancelling_leaves_within_a_second_while_the_agents_are_stopped(
     own_process: None, measured: Measure, freeze: Callable[[int], None]
 ) -> None:
     session = hxgrid.connect("local", agents=2, slots=1)
@@ -230,7 +230,7 @@ def test_several_sessions_in_one_process_share_a_grid(
 
 
 @pytest.mark.slow
-def test_several_users_of_one_grid_all_finish(programs: Programs) -> None:
+def test_k4_several_users_of_one_grid_all_finish(programs: Programs) -> None:
     grid = LocalGrid(programs)
     grid.up(agents=2)
     grid.wait_for_agents(2, LIMIT_S)

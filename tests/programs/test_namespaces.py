@@ -69,7 +69,7 @@ def test_agents_and_users_find_the_coordinator_without_an_address(
     lan_grid.programs.end_politely()
 
 
-def test_a_job_outlives_its_coordinator_and_finds_the_next_one(
+def test_h3_a_job_outlives_its_coordinator_and_finds_the_next_one(
     lan_grid: LanGrid, measured: Measure
 ) -> None:
     grid, machines = lan_grid, lan_grid.lan.machines
@@ -96,7 +96,9 @@ def test_a_job_outlives_its_coordinator_and_finds_the_next_one(
     grid.programs.end_politely()
 
 
-def test_an_agent_that_joins_in_the_middle_gets_work(lan_grid: LanGrid, measured: Measure) -> None:
+def test_k10_an_agent_that_joins_in_the_middle_gets_work(
+    lan_grid: LanGrid, measured: Measure
+) -> None:
     job, _agents = start_job(lan_grid, 2, 3)
     watch = Stopwatch()
     lan_grid.agent(lan_grid.lan[4])
@@ -106,7 +108,7 @@ def test_an_agent_that_joins_in_the_middle_gets_work(lan_grid: LanGrid, measured
     lan_grid.programs.end_politely()
 
 
-def test_a_killed_agent_costs_no_result_and_leaves_no_process(
+def test_k9_a_killed_agent_costs_no_result_and_leaves_no_process(
     lan_grid: LanGrid, measured: Measure
 ) -> None:
     job, agents = start_job(lan_grid, 2, 3, 4)
@@ -125,7 +127,7 @@ def test_a_killed_agent_costs_no_result_and_leaves_no_process(
     lan_grid.programs.end_politely()
 
 
-def test_an_agent_that_is_cut_off_costs_no_result_and_works_again_when_it_is_back(
+def test_k9_an_agent_that_is_cut_off_costs_no_result_and_works_again_when_it_is_back(
     lan_grid: LanGrid, measured: Measure
 ) -> None:
     job, _agents = start_job(lan_grid, 2, 3, 4)
@@ -140,7 +142,7 @@ def test_an_agent_that_is_cut_off_costs_no_result_and_works_again_when_it_is_bac
     lan_grid.programs.end_politely()
 
 
-def test_an_agent_cut_off_for_good_does_not_delay_the_end(
+def test_k9_an_agent_cut_off_for_good_does_not_delay_the_end(
     lan_grid: LanGrid, measured: Measure
 ) -> None:
     job, _agents = start_job(lan_grid, 2, 3, 4)
@@ -158,7 +160,7 @@ def test_an_agent_cut_off_for_good_does_not_delay_the_end(
         pytest.param(proctree.freeze_tree, proctree.thaw_tree, id="the agent and its slots"),
     ],
 )
-def test_a_stopped_agent_costs_no_result_and_may_go_on_later(
+def test_b30_a_stopped_agent_costs_no_result_and_may_go_on_later(
     lan_grid: LanGrid,
     measured: Measure,
     freeze: Callable[[int], None],

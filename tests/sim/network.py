@@ -113,7 +113,8 @@ class Network:
     def __init__(self, agenda: Agenda, chance: random.Random) -> None:
         self.agenda = agenda
         self.random = chance
-        self._count = 0
+        self.opened = 0
+        """Connections so far."""
         self._open: dict[Connection, None] = {}
         self._parted: Counter[str] = Counter()
 
@@ -123,8 +124,8 @@ class Network:
 
     def connect(self, near: Program, far: Program) -> Connection:
         """Open a connection."""
-        self._count += 1
-        connection = Connection(self, self._count, near, far)
+        self.opened += 1
+        connection = Connection(self, self.opened, near, far)
         self._open[connection] = None
         return connection
 

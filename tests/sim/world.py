@@ -79,6 +79,8 @@ class World:
         """All that were handed in."""
         self.tasks: dict[int, TaskRecord] = {}
         """The same as the present application knows them."""
+        self.ended_at = 0.0
+        """When the last task ended."""
         self._lives = 0
         self.watch = Watch(self)
         self.user = self._start_user()
@@ -98,6 +100,7 @@ class World:
         while len(self.endings) < expected or not all(self.endings.values()):
             assert self.agenda.now < LONGEST_RUN_S, f"not over: {self.unfinished()}"
             assert self.agenda.step(), f"nothing will ever happen: {self.unfinished()}"
+        self.ended_at = self.agenda.now
         self.settle()
 
     def settle(self) -> None:

@@ -288,7 +288,7 @@ class Transfer:
             assert send_message(self._bench.router, pack_credit(credit), to=self._sender)
 
 
-def test_bulk_arrives_whole_while_control_messages_pass_it(bench: Bench) -> None:
+def test_h19_bulk_arrives_whole_while_control_messages_pass_it(bench: Bench) -> None:
     data = os.urandom(1 << 20) * 32
     transfer = Transfer(bench, data)
     wait_until(transfer.drive, 60, "the whole transfer")
@@ -300,7 +300,7 @@ def test_bulk_arrives_whole_while_control_messages_pass_it(bench: Bench) -> None
 # ---------------------------------------------------------------- strangers
 
 
-def test_a_frame_that_claims_too_much_ends_its_connection_unread(bench: Bench) -> None:
+def test_b31_a_frame_that_claims_too_much_ends_its_connection_unread(bench: Bench) -> None:
     before = psutil.Process().memory_info().rss
     assert send_oversized_frame(bench.address, mechanism=bench.mechanism)
     assert psutil.Process().memory_info().rss - before < 64 << 20
@@ -308,7 +308,7 @@ def test_a_frame_that_claims_too_much_ends_its_connection_unread(bench: Bench) -
     assert bench.wait_for(1)[0].header == b"x"
 
 
-def test_a_peer_that_sends_a_frame_over_the_limit_is_hung_up_on(bench: Bench) -> None:
+def test_b31_a_peer_that_sends_a_frame_over_the_limit_is_hung_up_on(bench: Bench) -> None:
     dealer = bench.client()
     bench.send(dealer, b"x")
     bench.wait_for(1)
@@ -379,7 +379,7 @@ def never_arrives(bench: Bench, dealer: Socket, is_over: Callable[[], bool]) -> 
     assert [message.header for message in bench.wait_for(1)] == [b"y"]
 
 
-def test_a_client_with_a_wrong_key_is_refused(curve: Bench) -> None:
+def test_k6_a_client_with_a_wrong_key_is_refused(curve: Bench) -> None:
     dealer = curve.client(Security(keys=make_keypair()))
     never_arrives(curve, dealer, lambda: curve.zap.refused_count == 1)
     assert curve.zap.accepted_count == 1
@@ -407,7 +407,7 @@ def test_a_client_that_expects_another_server_is_not_fooled(curve: Bench) -> Non
         never_arrives(curve, dealer, is_over)
 
 
-def test_a_client_without_keys_does_not_get_in(curve: Bench) -> None:
+def test_k6_a_client_without_keys_does_not_get_in(curve: Bench) -> None:
     dealer = curve.client(Security(), server_key="")
     with watched(dealer) as is_over:
         never_arrives(curve, dealer, is_over)
@@ -451,7 +451,7 @@ PEER = """
 """
 
 
-def test_heartbeats_find_a_stopped_peer(bench: Bench) -> None:
+def test_b30_heartbeats_find_a_stopped_peer(bench: Bench) -> None:
     keys = ("", "", "")
     if bench.is_curve:
         keys = (bench.server_keys.public, *bench.client_keys)

@@ -35,7 +35,7 @@ def unchanged_logging() -> Iterator[None]:
         ("C:\\x", '"C:\\\\x"'),
     ],
 )
-def test_a_value_cannot_be_mistaken_for_another_pair(value: object, shown: str) -> None:
+def test_h13_a_value_cannot_be_mistaken_for_another_pair(value: object, shown: str) -> None:
     assert format_event("done", {"key": value}) == f"done key={shown}"
 
 

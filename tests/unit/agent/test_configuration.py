@@ -8,7 +8,7 @@ from hxgrid.errors import ConfigError
 from hxgrid.settings import AgentSettings
 from hxgrid.transport.security import KeyPair, Security
 from hxgrid_agent.configuration import check_coordinator, core_settings, wanted_port
-from tests.unit.agent.core.rig import CAPABILITIES
+from tests.unit.agent.core.rig import CAPABILITIES, Rig
 
 
 def settings_of(**changes: Any) -> Any:
@@ -17,7 +17,7 @@ def settings_of(**changes: Any) -> Any:
     )
 
 
-def test_slots_are_the_processors_less_those_of_the_owner_and_at_least_one() -> None:
+def test_b26_slots_are_the_processors_less_those_of_the_owner_and_at_least_one() -> None:
     assert settings_of().slots == 4
     assert settings_of(free_cpu_count=1).slots == 3
     assert settings_of(free_cpu_count=4).slots == 1
@@ -57,3 +57,18 @@ def test_without_keys_no_token_goes_to_another_computer() -> None:
         check_coordinator(settings, Security(token="t"))
     check_coordinator(settings, Security(trust_network=True))
     check_coordinator(settings, Security(keys=KeyPair("p" * 40, "s" * 40)))
+
+
+@pytest.mark.parametrize(("processors", "spared", "slots"), [(1, 1, 1), (33, 0, 33), (65, 1, 64)])
+def test_b26_a_computer_of_any_size_lends_what_it_has(
+    processors: int, spared: int, slots: int
+) -> None:
+    computer = CAPABILITIES.model_copy(update={"processors": processors})
+    settings = core_settings(
+        AgentSettings(free_cpu_count=spared), Security(token="t"), computer, boot_id="b" * 32
+    )
+    rig = Rig(slots=settings.slots, spare_processes=settings.slots)
+    user = rig.user("a")
+    user.offer()
+    user.send(*range(2 * slots))
+    assert len({rig.process_of(task).number for task in user.running}) == slots

@@ -103,7 +103,7 @@ def test_a_crash_is_reported_and_the_next_task_runs(user: HandUser) -> None:
     assert user.result(2).outcome == Outcome.DONE
 
 
-def test_a_cancelled_task_that_does_not_listen_is_killed(user: HandUser) -> None:
+def test_b19_a_cancelled_task_that_does_not_listen_is_killed(user: HandUser) -> None:
     user.offer_module("def run_task(a, s, i, o):\n    while True: pass\n")
     user.place(1)
     user.pump(lambda: user.agent.driver.core.summary().running, "the task to run")
@@ -209,7 +209,7 @@ def test_garbage_is_dropped_and_the_agent_works_on(agent: LiveAgent, user: HandU
     assert user.result(1).outcome == Outcome.DONE
 
 
-def test_two_agents_on_one_computer_take_different_ports(tmp_path: Path) -> None:
+def test_k5_two_agents_on_one_computer_take_different_ports(tmp_path: Path) -> None:
     with (
         LiveAgent(tmp_path / "a", port=None) as first,
         LiveAgent(tmp_path / "b", port=None) as second,

@@ -11,7 +11,7 @@ from hxgrid.settings import UserSettings
 SETTINGS = UserSettings(coordinator="10.1.2.3:4200", user_max_memory_bytes=200_000_000)
 
 
-def test_it_has_62_bytes_and_the_original_places() -> None:
+def test_h9_it_has_62_bytes_and_the_original_places() -> None:
     raw = pack_settings(SETTINGS, {})
     assert len(raw) == LAYOUT.size == 62
     assert raw[26:46].rstrip(b"\0") == b"10.1.2.3"
@@ -26,7 +26,7 @@ def test_auto_is_shown_as_one_and_not_set_by_setting_what_was_got() -> None:
     assert changes(raw, raw) == ({}, {})
 
 
-def test_only_the_field_that_differs_is_changed() -> None:
+def test_h9_only_the_field_that_differs_is_changed() -> None:
     raw = pack_settings(SETTINGS, {})
     changed = LAYOUT.pack(*unpack_settings(raw)._replace(maxQueqedTasks=7))
     assert changes(raw, changed) == ({"max_queued_tasks": 7}, {})
@@ -62,5 +62,5 @@ def test_fields_without_meaning_come_back_as_they_were_set() -> None:
 
 
 @given(st.binary(min_size=62, max_size=62), st.binary(min_size=62, max_size=62))
-def test_any_62_bytes_are_settings(before: bytes, after: bytes) -> None:
+def test_h9_any_62_bytes_are_settings(before: bytes, after: bytes) -> None:
     changes(before, after)

@@ -159,7 +159,7 @@ def test_noise_on_both_ports_leaves_it_working_and_small(room: Room) -> None:
     assert psutil.Process().memory_info().rss - before < 50 << 20
 
 
-def test_many_polls_leave_its_memory_flat(room: Room) -> None:
+def test_b49_many_polls_leave_its_memory_flat(room: Room) -> None:
     room.ask(STATUS.model_copy(update={"token": TOKEN}))
     frames = pack_document(RosterRequest(token=TOKEN))
 
@@ -203,7 +203,7 @@ def test_a_coordinator_without_a_name_has_that_of_its_computer() -> None:
     driver.close()
 
 
-def test_a_port_is_honoured_without_an_address() -> None:
+def test_b28_a_port_is_honoured_without_an_address() -> None:
     port = free_port()
     driver = make_driver(port=port)
     driver.open()

@@ -54,7 +54,7 @@ def test_every_block_up_to_1000_is_right() -> None:
 
 
 @pytest.mark.parametrize("position", [6958, 6967, 9838, 9847, 9991])
-def test_B48_blocks_are_right_where_32_bit_products_overflow(  # noqa: N802
+def test_b48_blocks_are_right_where_32_bit_products_overflow(
     position: int,
 ) -> None:
     assert pi_task.digits_at(position) == block(position)

@@ -41,7 +41,7 @@ def test_a_name_that_could_leave_the_folder_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GOOD_NAMES)
-def test_blanks_commas_quotes_and_letters_of_any_language_are_kept(name: str) -> None:
+def test_b34_blanks_commas_quotes_and_letters_of_any_language_are_kept(name: str) -> None:
     assert str(check_path(name)) == name
 
 
@@ -60,7 +60,7 @@ def test_files_are_laid_out_as_copies_in_the_sets_order(tmp_path: Path) -> None:
     assert blob.read_bytes() == b"code"
 
 
-def test_a_rebuilt_file_replaces_the_old_one(tmp_path: Path) -> None:
+def test_b37_a_rebuilt_file_replaces_the_old_one(tmp_path: Path) -> None:
     blob = tmp_path / "blob"
     blob.write_bytes(b"old")
     (path,) = lay_out([entry("task.py")], lambda _: blob, tmp_path / "modules")

@@ -82,7 +82,7 @@ def test_packing_loses_nothing(data: bytes, times: int) -> None:
     assert (unpack(payload, len(raw), LIMIT) if is_compressed else payload) == raw
 
 
-def test_B15_data_that_looks_compressed_passes_unharmed() -> None:  # noqa: N802
+def test_b15_data_that_looks_compressed_passes_unharmed() -> None:
     original_signature = bytes.fromhex("95349094FF4309A4") + (12).to_bytes(4, "little")
     looks_packed = lz4.block.compress(TEXT, store_size=False)
     for data in (original_signature + b"rest", original_signature, looks_packed):
@@ -126,12 +126,12 @@ def test_a_wrong_declared_size_is_refused(difference: int) -> None:
 
 
 @pytest.mark.parametrize("payload", [b"", b"\xff" * 100, NOISE[:1000]])
-def test_B14_corrupt_bytes_are_refused(payload: bytes) -> None:  # noqa: N802
+def test_b14_corrupt_bytes_are_refused(payload: bytes) -> None:
     with pytest.raises(CorruptPayload):
         unpack(payload, 1000, LIMIT)
 
 
-def test_B14_a_payload_cut_short_is_refused() -> None:  # noqa: N802
+def test_b14_a_payload_cut_short_is_refused() -> None:
     payload, _ = pack(TEXT, THRESHOLD)
     with pytest.raises(CorruptPayload):
         unpack(memoryview(payload)[:-3], len(TEXT), LIMIT)

@@ -120,7 +120,7 @@ def test_a_file_that_is_gone_is_named(folder: SpillFolder) -> None:
         spilled.read()
 
 
-def test_B7_a_full_disk_leaves_nothing_behind(  # noqa: N802
+def test_b7_a_full_disk_leaves_nothing_behind(
     folder: SpillFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept = folder.write(b"kept")
@@ -139,7 +139,7 @@ def test_B7_a_full_disk_leaves_nothing_behind(  # noqa: N802
     assert bytes(folder.write(b"abcdef").read()) == b"abcdef"
 
 
-def test_B7_a_write_that_the_system_cuts_short_leaves_nothing_behind(  # noqa: N802
+def test_b7_a_write_that_the_system_cuts_short_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
     done = subprocess.run(
@@ -148,7 +148,7 @@ def test_B7_a_write_that_the_system_cuts_short_leaves_nothing_behind(  # noqa: N
     assert done.stdout.splitlines() == ["File too large", "['owner']", "small"]
 
 
-def test_B7_a_parent_that_is_no_folder_is_an_error_of_ours(tmp_path: Path) -> None:  # noqa: N802
+def test_b7_a_parent_that_is_no_folder_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with (
         SpillFolder(tmp_path / "file" / "spill") as folder,
@@ -157,7 +157,7 @@ def test_B7_a_parent_that_is_no_folder_is_an_error_of_ours(tmp_path: Path) -> No
         folder.write(b"abc")
 
 
-def test_B7_a_folder_that_vanishes_is_an_error_of_ours(folder: SpillFolder) -> None:  # noqa: N802
+def test_b7_a_folder_that_vanishes_is_an_error_of_ours(folder: SpillFolder) -> None:
     first = folder.write(b"abc")
     for path in entries(first.path.parent):
         path.unlink()
@@ -166,7 +166,7 @@ def test_B7_a_folder_that_vanishes_is_an_error_of_ours(folder: SpillFolder) -> N
         folder.write(b"def")
 
 
-def test_B8_folders_of_dead_processes_go_and_those_of_living_ones_stay(  # noqa: N802
+def test_b8_folders_of_dead_processes_go_and_those_of_living_ones_stay(
     tmp_path: Path,
 ) -> None:
     def start() -> tuple[subprocess.Popen[str], Path]:
@@ -196,7 +196,7 @@ def test_B8_folders_of_dead_processes_go_and_those_of_living_ones_stay(  # noqa:
     assert entries(tmp_path) == []
 
 
-def test_B8_the_folder_of_this_process_is_never_stale(tmp_path: Path) -> None:  # noqa: N802
+def test_b8_the_folder_of_this_process_is_never_stale(tmp_path: Path) -> None:
     with SpillFolder(tmp_path) as first, SpillFolder(tmp_path) as second:
         spilled = first.write(b"abc"), second.write(b"def")
         assert remove_stale(tmp_path) == 0
@@ -237,7 +237,7 @@ def test_a_claim_that_another_process_swept_away_is_made_again(
         assert spilled.path.parent != swept[0]
 
 
-def test_B7_a_disk_without_locks_keeps_nothing(  # noqa: N802
+def test_b7_a_disk_without_locks_keeps_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_locks(descriptor: int) -> bool:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Iterator
 
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,7 +168,7 @@ def test_two_beacons_of_one_computer_both_hear_a_question(lan: Lan) -> None:
     other.close()
 
 
-def test_answers_to_an_older_question_are_dropped(lan: Lan) -> None:
+def test_b33_answers_to_an_older_question_are_dropped(lan: Lan) -> None:
     lan.client.ask(is_loopback_only=True)
     lan.client.ask(is_loopback_only=True)
     wait_until(lambda: lan.turn() and lan.heard and lan.client.dropped_count, 10, "both answers")
@@ -199,3 +201,21 @@ def test_a_taken_port_is_an_error_that_names_it(lan: Lan) -> None:
         other = BeaconServer(lan.loop, MonotonicClock(), lan.answer)
         with pytest.raises(AddressInUse, match=str(port)):
             other.open(port, is_loopback_only=True)
+
+
+def test_h8_opening_and_closing_five_hundred_times_leaks_no_handle() -> None:
+    process = psutil.Process()
+
+    def handles() -> int:
+        if sys.platform == "win32":
+            return process.num_handles()
+        return process.num_fds()
+
+    Lan().close()
+    before = handles()
+    for _ in range(500):
+        lan = Lan()
+        lan.client.ask(is_loopback_only=True)
+        lan.turn()
+        lan.close()
+    assert handles() <= before

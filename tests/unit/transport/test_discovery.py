@@ -60,7 +60,7 @@ def linked(machine: Discovery, now: float = 10.0, grid: str = "studio") -> list[
 # ---------------------------------------------------------------- the modes
 
 
-def test_without_an_address_it_asks_and_remembers_what_it_finds() -> None:
+def test_h3_without_an_address_it_asks_and_remembers_what_it_finds() -> None:
     machine = discovery()
     assert machine.handle(Started(), 0.0) == [Ask()]
     assert machine.handle(answer(), 0.1) == []
@@ -83,7 +83,7 @@ def test_a_set_address_counts_more_than_a_remembered_one() -> None:
     assert machine.handle(Started(), 0.0) == [Connect("192.0.2.6", 4100)]
 
 
-def test_a_silent_address_that_may_be_discarded_leads_to_a_question() -> None:
+def test_h3_a_silent_address_that_may_be_discarded_leads_to_a_question() -> None:
     machine = discovery(address=("192.0.2.6", 4100))
     machine.handle(Started(), 0.0)
     now, actions = tick(machine)
@@ -101,7 +101,7 @@ def test_a_silent_address_gets_another_turn_after_each_fruitless_question() -> N
     assert tick(machine)[1] == [Ask()]
 
 
-def test_an_address_that_may_not_be_discarded_is_the_only_one_for_ever() -> None:
+def test_h3_an_address_that_may_not_be_discarded_is_the_only_one_for_ever() -> None:
     machine = discovery(address=("192.0.2.6", 4100), may_discard=False)
     assert machine.handle(Started(), 0.0) == [Connect("192.0.2.6", 4100)]
     assert machine.next_deadline() is None
@@ -113,7 +113,7 @@ def test_an_address_that_may_not_be_discarded_is_the_only_one_for_ever() -> None
     assert machine.state is DiscoveryState.LINKED
 
 
-def test_a_found_address_that_may_not_be_discarded_is_kept_but_not_remembered() -> None:
+def test_h3_a_found_address_that_may_not_be_discarded_is_kept_but_not_remembered() -> None:
     machine = discovery(remembered=("192.0.2.5", 4100), may_discard=False)
     assert machine.handle(Started(), 0.0) == [Ask()]
     machine.handle(answer(), 0.1)
@@ -194,7 +194,7 @@ def linked_machine() -> Discovery:
     return machine
 
 
-def test_a_coordinator_that_moved_is_found_at_its_new_address() -> None:
+def test_h3_a_coordinator_that_moved_is_found_at_its_new_address() -> None:
     machine = linked_machine()
     actions = machine.handle(LinkLost("silent"), 20.0)
     assert actions == [ReportTrouble("192.0.2.1:4100: silent"), Ask()]

@@ -22,7 +22,7 @@ def test_a_blob_is_served_to_who_shows_the_ticket(shelf: BlobShelf) -> None:
     assert (answer.request, answer.found, answer.bytes, content) == (9, True, 7, b"content")
 
 
-def test_nothing_else_is_served(shelf: BlobShelf) -> None:
+def test_b32_nothing_else_is_served(shelf: BlobShelf) -> None:
     """B32: a request names a digest, never a path; and nobody without the ticket gets that."""
     shelf.add(DIGEST, b"content")
     for request in (

@@ -50,8 +50,7 @@ def test_agents_come_from_the_coordinator(stack: ExitStack, module: Path) -> Non
     assert (status.connected_to_coordinator, status.grid) == (True, "test")
 
 
-def test_an_agent_that_joins_later_gets_work(stack: ExitStack, module: Path) -> None:
-    """K10."""
+def test_k10_an_agent_that_joins_later_gets_work(stack: ExitStack, module: Path) -> None:
     agent = stack.enter_context(FakeAgent(echo))
     coordinator = stack.enter_context(FakeCoordinator([]))
     session = _connect(stack, coordinator.address)
@@ -88,7 +87,7 @@ def test_the_session_lives_on_without_its_coordinator_and_finds_it_again(
     assert session.connection_status.connected_to_coordinator
 
 
-def test_of_several_addresses_the_right_one_is_found(stack: ExitStack, module: Path) -> None:
+def test_b21_of_several_addresses_the_right_one_is_found(stack: ExitStack, module: Path) -> None:
     """B21: another agent answers at one address, nobody at the other."""
     stranger = stack.enter_context(FakeAgent(lambda *_: b"wrong"))
     agent = stack.enter_context(FakeAgent(echo))

@@ -102,8 +102,7 @@ def test_the_callback_is_asked_once_per_name_however_many_ask(
     assert len({answer.digest for answer in answers}) == 2
 
 
-def test_without_an_answer_the_agent_is_told_why(pair: tuple[Session, FakeAgent]) -> None:
-    """B12."""
+def test_b12_without_an_answer_the_agent_is_told_why(pair: tuple[Session, FakeAgent]) -> None:
     session, agent = pair
     agent.say(ask_data("x", 1))
     assert "bound no callback" in _answers(agent, 1)[0].text
@@ -126,10 +125,9 @@ def test_without_an_answer_the_agent_is_told_why(pair: tuple[Session, FakeAgent]
     assert session.wait_for_completion(10), "and nothing of it is a failure of a task"
 
 
-def test_one_shared_stream_may_be_given_again_and_again(
+def test_b13_one_shared_stream_may_be_given_again_and_again(
     pair: tuple[Session, FakeAgent],
 ) -> None:
-    """B13."""
     session, agent = pair
     shared = Stream(b"shared")
     session.bind_get_data(lambda _name: shared)

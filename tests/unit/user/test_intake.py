@@ -88,8 +88,7 @@ def test_a_task_counts_until_its_callback_has_returned() -> None:
     assert bench.add() is not None
 
 
-def test_bytes_are_a_limit_but_never_for_the_only_task() -> None:
-    """H2."""
+def test_h2_bytes_are_a_limit_but_never_for_the_only_task() -> None:
     bench = _Bench(max_bytes=100, allow_spill=False)
     large = bench.add(5000)
     assert large is not None
@@ -122,8 +121,7 @@ def test_a_spilled_input_is_removed_with_its_task() -> None:
     assert bench.intake.memory_bytes == 0
 
 
-def test_a_full_disk_keeps_inputs_in_memory() -> None:
-    """B7."""
+def test_b7_a_full_disk_keeps_inputs_in_memory() -> None:
     bench = _Bench(max_bytes=10_000)
     bench.is_disk_full = True
     first = bench.add(6000)
@@ -134,8 +132,7 @@ def test_a_full_disk_keeps_inputs_in_memory() -> None:
     assert bench.intake.memory_bytes == 12_000, "who must never block is accepted all the same"
 
 
-def test_a_callback_is_never_held_back() -> None:
-    """B40."""
+def test_b40_a_callback_is_never_held_back() -> None:
     bench = _Bench(max_count=1)
     bench.add()
     bench.is_exempt = True

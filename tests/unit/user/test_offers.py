@@ -38,7 +38,7 @@ def test_equal_contents_have_one_number_and_others_another(book: OfferBook, tmp_
     assert book.find(first, "f", None) != book.find(first, "f", 5.0)
 
 
-def test_a_changed_file_is_noticed(
+def test_b37_a_changed_file_is_noticed(
     book: OfferBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(offers, "LOOK_AGAIN_S", 0.0)

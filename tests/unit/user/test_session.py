@@ -97,10 +97,9 @@ def test_finalize_gets_the_output_and_the_task_if_it_asks(
     assert threading.current_thread().name not in threads
 
 
-def test_completion_is_told_after_the_last_finalize(
+def test_b1_completion_is_told_after_the_last_finalize(
     make_session: MakeSession, module: Path
 ) -> None:
-    """B1."""
     session, _ = make_session(echo)
     may_return = threading.Event()
     session.run_task(module, "f", b"", lambda _out: may_return.wait(20))
@@ -111,8 +110,17 @@ def test_completion_is_told_after_the_last_finalize(
     assert session.is_complete
 
 
-def test_all_waiters_wake(make_session: MakeSession, module: Path) -> None:
-    """B2."""
+def test_h10_an_idle_session_is_complete(make_session: MakeSession, module: Path) -> None:
+    session, _ = make_session(echo)
+    assert session.is_complete
+    assert session.wait_for_completion(0)
+    for _ in range(3):
+        session.run_task(module, "f")
+        assert session.wait_for_completion(10)
+        assert session.is_complete
+
+
+def test_b2_all_waiters_wake(make_session: MakeSession, module: Path) -> None:
     session, agent = make_session(hold)
     session.run_task(module, "f")
     woken: list[bool] = []
@@ -129,8 +137,9 @@ def test_all_waiters_wake(make_session: MakeSession, module: Path) -> None:
     assert woken == [True] * 3
 
 
-def test_cancelling_wakes_who_waits_for_completion(make_session: MakeSession, module: Path) -> None:
-    """B3."""
+def test_b3_cancelling_wakes_who_waits_for_completion(
+    make_session: MakeSession, module: Path
+) -> None:
     session, agent = make_session(hold)
     task = session.run_task(module, "f")
     woken: list[bool] = []
@@ -171,10 +180,9 @@ def test_one_task_can_be_cancelled(make_session: MakeSession, module: Path) -> N
     assert second.state == "running"
 
 
-def test_an_exception_of_finalize_is_raised_by_waiting(
+def test_b41_an_exception_of_finalize_is_raised_by_waiting(
     make_session: MakeSession, module: Path
 ) -> None:
-    """B41."""
     session, _ = make_session(echo)
     ran: list[int] = []
 
@@ -189,7 +197,7 @@ def test_an_exception_of_finalize_is_raised_by_waiting(
     assert session.wait_for_completion(10), "told once"
 
 
-def test_a_failure_says_where_why_and_how_often(make_session: MakeSession, module: Path) -> None:
+def test_k3_a_failure_says_where_why_and_how_often(make_session: MakeSession, module: Path) -> None:
     reason = Reason(text="bad luck", exception="ValueError", traceback="tb", output="said")
     session, _ = make_session(lambda *_: reason, max_attempts=2, retry_delay_s=0)
     task = session.run_task(module, "f")
@@ -248,10 +256,9 @@ def test_a_full_queue_makes_submitting_wait_or_give_up(
     assert task.id == 3
 
 
-def test_a_task_of_any_size_is_accepted_into_an_empty_queue(
+def test_h2_a_task_of_any_size_is_accepted_into_an_empty_queue(
     make_session: MakeSession, module: Path
 ) -> None:
-    """H2."""
     session, _ = make_session(
         echo, user_max_memory_bytes=1_000_000, allow_spill=False, compress_threshold_bytes=1 << 40
     )
@@ -263,8 +270,7 @@ def test_a_task_of_any_size_is_accepted_into_an_empty_queue(
     assert [len(task.result(20)) for task in outputs] == [5_000_000, 10, 900_000, 2_000_000]
 
 
-def test_submitting_in_finalize_never_waits(make_session: MakeSession, module: Path) -> None:
-    """B40."""
+def test_b40_submitting_in_finalize_never_waits(make_session: MakeSession, module: Path) -> None:
     session, _ = make_session(echo, max_queued_tasks=1)
     outputs: list[bytes] = []
 
@@ -298,8 +304,7 @@ def test_the_event_tells_of_ends_that_were_missed(make_session: MakeSession, mod
     assert [task.state for task in tasks if task is not None] == ["done", "running"]
 
 
-def test_spilled_inputs_are_sent_again_unharmed(make_session: MakeSession, module: Path) -> None:
-    """B6."""
+def test_b6_spilled_inputs_are_sent_again_unharmed(make_session: MakeSession, module: Path) -> None:
     seen: list[bytes] = []
 
     def fail_first(_: str, data: bytes) -> bytes | Reason:
@@ -414,8 +419,7 @@ def test_a_closed_session_refuses_everything_and_closing_again_is_harmless(
             use()
 
 
-def test_closing_with_cancel_is_quick(make_session: MakeSession, module: Path) -> None:
-    """K1."""
+def test_k1_closing_with_cancel_is_quick(make_session: MakeSession, module: Path) -> None:
     session, agent = make_session(hold)
     tasks = [session.run_task(module, "f") for _ in range(100)]
     wait_until(lambda: bool(agent.held), 10, "attempts to arrive")
@@ -425,7 +429,7 @@ def test_closing_with_cancel_is_quick(make_session: MakeSession, module: Path) -
     assert {task.state for task in tasks if task is not None} == {"cancelled"}
 
 
-def test_closing_is_quick_while_a_callback_hangs_and_an_agent_is_mute(
+def test_k1_closing_is_quick_while_a_callback_hangs_and_an_agent_is_mute(
     make_session: MakeSession, module: Path
 ) -> None:
     session, agent = make_session(echo)

@@ -208,7 +208,7 @@ def test_cancel_of_a_waiting_attempt_ends_it_at_once() -> None:
     assert rig.results() == [(2, Outcome.CANCELLED)]
 
 
-def test_cancel_of_a_running_attempt_raises_its_flag_and_kills_after_the_grace_time() -> None:
+def test_b19_cancel_of_a_running_attempt_raises_its_flag_and_kills_after_the_grace_time() -> None:
     rig = Rig(slots=1, spare_processes=1)
     user = rig.user("a", cancel_grace_s=0.5)
     user.offer()
@@ -296,7 +296,7 @@ def test_an_old_handle_is_not_listened_to() -> None:
 
 
 @pytest.mark.parametrize("task", [0, 2**64 - 1])
-def test_task_ids_have_64_bits(task: int) -> None:
+def test_h17_task_ids_have_64_bits(task: int) -> None:
     rig = Rig()
     user = rig.user()
     user.offer()

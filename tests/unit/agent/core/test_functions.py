@@ -112,7 +112,7 @@ def test_a_resumed_session_is_asked_again_from_where_it_was() -> None:
     assert again.offset == 4
 
 
-def test_files_that_cannot_be_had_make_the_function_unusable() -> None:
+def test_b11_files_that_cannot_be_had_make_the_function_unusable() -> None:
     rig = Rig()
     user = rig.user()
     user.offer(kind="module", entry="run", files=(file(),))

@@ -12,7 +12,7 @@ from hxgrid.wire.messages import (
 )
 from hxgrid_agent.core import actions as act
 from hxgrid_agent.core import events as ev
-from tests.unit.agent.core.rig import Rig
+from tests.unit.agent.core.rig import Rig, User
 
 
 def test_a_hello_opens_a_session_with_a_folder() -> None:
@@ -267,3 +267,35 @@ def test_progress_is_told_with_every_load_until_the_attempt_ends() -> None:
     rig.clear()
     rig.wait(1.0)
     assert rig.said(Load)[-1].progress == ()
+
+
+def test_b43_a_thousand_sessions_end_with_tasks_queued_and_leave_nothing() -> None:
+    rig = Rig(slots=2, max_parked_processes=2)
+    for number in range(1000):
+        user = User(rig, "abcdef"[number % 6])
+        user.hello(peer=b"%d" % number)
+        user.offer()
+        user.send(*range(20))
+        rig.wait(0.01)
+        user.goodbye()
+        rig.wait(1.0)
+        assert not rig.core.table.by_id
+    table = rig.core.table
+    assert not table.sessions
+    assert table.waiting == table.result_bytes == 0
+    assert len(table.free_slots) == 2
+
+
+def test_b44_of_two_sessions_of_one_user_the_other_one_stays() -> None:
+    rig = Rig(slots=1)
+    first, second = rig.user("a"), rig.user("b")
+    for user in (first, second):
+        user.offer()
+        user.send(1, 2)
+    first.goodbye()
+    rig.wait(1.0)
+    assert list(rig.core.table.by_id) == [second.id]
+    rig.clear()
+    rig.end(1)
+    rig.end(2)
+    assert rig.results() == [(1, Outcome.DONE), (2, Outcome.DONE)]

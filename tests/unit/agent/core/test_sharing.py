@@ -11,7 +11,7 @@ def slots_held(user: User) -> int:
     return len(user.rig.core.table.by_id[user.id].held)
 
 
-def test_two_sessions_get_one_slot_each() -> None:
+def test_k11_two_sessions_get_one_slot_each() -> None:
     rig = Rig()
     first, second = rig.user("a"), rig.user("b")
     for user in (first, second):
@@ -44,7 +44,7 @@ def run_for(rig: Rig, users: list[User], seconds: float, task_s: float) -> dict[
     return used
 
 
-def test_slot_time_is_shared_by_weight() -> None:
+def test_k11_slot_time_is_shared_by_weight() -> None:
     rig = Rig(slots=3, spare_processes=3, max_waiting_attempts=10_000)
     users = [rig.user("a", weight=1.0), rig.user("b", weight=2.0)]
     for user in users:
@@ -54,7 +54,7 @@ def test_slot_time_is_shared_by_weight() -> None:
     assert 1.8 <= used["b"] / used["a"] <= 2.2
 
 
-def test_three_sessions_share_one_slot_equally() -> None:
+def test_k11_three_sessions_share_one_slot_equally() -> None:
     rig = Rig(slots=1, spare_processes=1, max_waiting_attempts=10_000)
     users = [rig.user(letter) for letter in "abc"]
     for user in users:
@@ -222,3 +222,22 @@ def test_a_process_that_does_not_start_makes_the_next_start_wait_longer_each_tim
     assert "no interpreter" in rig.core.summary().reason
     pauses = [b - a for a, b in itertools.pairwise(starts)]
     assert pauses == sorted(pauses)
+
+
+def test_b27_five_sessions_run_no_more_at_a_time_than_there_are_slots() -> None:
+    rig = Rig(slots=2, spare_processes=2, max_parked_processes=4)
+    users = [rig.user(letter) for letter in "abcde"]
+    for user in users:
+        user.offer()
+        user.send(*range(10))
+    for _ in range(40):
+        busy = [process for process in rig.core.table.processes.values() if process.handed]
+        assert sum(map(slots_held, users)) == len(busy) == 2
+        rig.wait(1.0)
+        process = busy[0]
+        assert process.session is not None
+        key = next(iter(process.handed))
+        rig.handle(ev.AttemptsEnded(process.number, [rig.record(key[0])], {}))
+        rig.handle(ev.ResultsAcknowledged(process.session.peer, process.session.handle, [key]))
+        for user in users:
+            rig.handle(ev.PeersHeard([user.peer]))

@@ -25,7 +25,7 @@ def states(rig: Rig) -> list[AgentState]:
     return [load.state for load in rig.said(Load)]
 
 
-def test_ten_busy_seconds_freeze_the_processes_and_give_back_what_waits() -> None:
+def test_b50_ten_busy_seconds_freeze_the_processes_and_give_back_what_waits() -> None:
     rig, _user = working()
     sample(rig, 10, free_cpu=0.1)
     assert not rig.all(act.FreezeProcesses)
@@ -37,7 +37,7 @@ def test_ten_busy_seconds_freeze_the_processes_and_give_back_what_waits() -> Non
     assert rig.said(Load)[-1].reason
 
 
-def test_a_second_of_free_processors_starts_the_count_again() -> None:
+def test_b24_a_second_of_free_processors_starts_the_count_again() -> None:
     rig, _user = working()
     for _ in range(10):
         sample(rig, 9, free_cpu=0.1)
@@ -114,4 +114,17 @@ def test_short_memory_costs_caches_first_and_then_the_youngest_attempt() -> None
     assert spares > 0
     rig.handle(short)
     assert rig.results() == [(2, Outcome.LOST)]
+    assert user.running == [1]
+
+
+def test_b25_a_suspension_ends_where_a_clock_of_32_bits_would_wrap() -> None:
+    rig = Rig(slots=1, spare_processes=1)
+    rig.now = 2**32 / 1000 - 15.0
+    user = rig.user("a", lease_s=3600.0)
+    user.offer()
+    user.send(1)
+    sample(rig, 11, free_cpu=0.1)
+    assert states(rig)[-1] is AgentState.SUSPENDED
+    sample(rig, 30, free_cpu=3.0)
+    assert states(rig)[-1] is AgentState.ACTIVE
     assert user.running == [1]

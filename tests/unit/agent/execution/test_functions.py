@@ -39,7 +39,7 @@ def test_two_module_sets_may_have_files_of_one_name(agent: SmallAgent) -> None:
     assert [agent.result(task).payload for task in range(3)] == [b"first", b"second", b"first"]
 
 
-def test_functions_of_one_file_share_its_module_and_its_start(agent: SmallAgent) -> None:
+def test_k2_functions_of_one_file_share_its_module_and_its_start(agent: SmallAgent) -> None:
     agent.module(
         "count = 0\n"
         "def start_session(a, s):\n    global count\n    count += 1\n"
@@ -84,7 +84,7 @@ def test_a_name_that_is_no_function_is_unusable(agent: SmallAgent) -> None:
     assert "is not a function" in agent.failure(Outcome.UNUSABLE).text
 
 
-def test_a_failing_start_session_is_tried_again(agent: SmallAgent) -> None:
+def test_k2_a_failing_start_session_is_tried_again(agent: SmallAgent) -> None:
     function = agent.module(
         "import pathlib\n"
         "def start_session(agent, session_id):\n"

@@ -105,7 +105,7 @@ def test_a_started_process_leaves_no_named_files(idle: SmallAgent) -> None:
     assert list(idle.folder.iterdir()) == []
 
 
-def test_a_process_is_as_unobtrusive_as_the_system_allows(idle: SmallAgent) -> None:
+def test_k8_a_process_is_as_unobtrusive_as_the_system_allows(idle: SmallAgent) -> None:
     process = psutil.Process(idle.process.pid)
     assert process.nice() == 19
     if hasattr(os, "SCHED_IDLE"):
@@ -264,7 +264,7 @@ def test_a_cancelled_attempt_that_has_not_begun_never_does(agent: SmallAgent) ->
     assert agent.result(2).outcome == Outcome.CANCELLED
 
 
-def test_a_task_that_ignores_cancelling_is_killed(agent: SmallAgent) -> None:
+def test_b19_a_task_that_ignores_cancelling_is_killed(agent: SmallAgent) -> None:
     key = agent.run(agent.body("while True: pass"))
     await_running(agent)
     agent.process.cancel([key])
@@ -310,7 +310,9 @@ def test_a_result_does_not_wait_for_a_long_attempt_behind_it(agent: SmallAgent) 
 
 
 @pytest.mark.parametrize("session", [False, True], ids=["same session", "own session"])
-def test_what_a_task_has_forked_is_gone_with_its_process(agent: SmallAgent, session: bool) -> None:
+def test_k7_what_a_task_has_forked_is_gone_with_its_process(
+    agent: SmallAgent, session: bool
+) -> None:
     agent.run(
         agent.body(
             "import subprocess",
@@ -326,7 +328,7 @@ def test_what_a_task_has_forked_is_gone_with_its_process(agent: SmallAgent, sess
     wait_until(lambda: is_gone(pid), 10, "the grandchild to be gone")
 
 
-def test_an_orphan_of_a_crashed_process_is_gone_too(agent: SmallAgent) -> None:
+def test_k7_an_orphan_of_a_crashed_process_is_gone_too(agent: SmallAgent) -> None:
     # A daemon: a session of its own, and its parent has ended, before the task process crashes.
     agent.run(
         agent.body(

@@ -186,14 +186,14 @@ def test_an_empty_registry_has_nothing_to_do() -> None:
 # ---------------------------------------------------------------- one agent, listed once (B21)
 
 
-def test_an_agent_that_reconnects_is_listed_once() -> None:
+def test_b21_an_agent_that_reconnects_is_listed_once() -> None:
     registry = new_registry()
     for connection in (b"one", b"two"):
         registry.handle(AgentReported(connection, status(1), "192.0.2.1", 500), 0.0)
     assert names(ask(registry)) == ["pc1"]
 
 
-def test_an_agent_that_is_seen_at_several_addresses_is_listed_once() -> None:
+def test_b21_an_agent_that_is_seen_at_several_addresses_is_listed_once() -> None:
     registry = new_registry()
     said = status(1, "192.0.2.1", "203.0.113.1")
     report(registry, said, seen="192.0.2.1")
@@ -212,7 +212,7 @@ def test_an_agent_that_was_started_again_takes_the_place_of_the_old_one() -> Non
     assert roster.left == (agent_id(1),)
 
 
-def test_two_agents_of_one_computer_are_two() -> None:
+def test_k5_two_agents_of_one_computer_are_two() -> None:
     registry = new_registry()
     report(registry, status(1, "192.0.2.1", port=4102))
     report(registry, status(2, "192.0.2.1", port=40000))
@@ -266,7 +266,7 @@ def test_the_address_that_the_coordinator_saw_is_added() -> None:
         "user beside the coordinator, agent elsewhere",
     ],
 )
-def test_loopback_is_for_the_same_computer_only(
+def test_b21_loopback_is_for_the_same_computer_only(
     agent_seen: str, user_seen: str, is_shown: bool
 ) -> None:
     registry = new_registry()
@@ -448,7 +448,7 @@ def test_a_full_roster_takes_nobody_new_but_keeps_those_it_has() -> None:
     assert registry.refused_count == 1
 
 
-def test_polls_leave_nothing_behind() -> None:
+def test_b49_polls_leave_nothing_behind() -> None:
     registry = new_registry()
     for number in range(20):
         report(registry, status(number))

@@ -86,7 +86,7 @@ def done(folder: Path, line: str, session: Any = None, **more: Any) -> list[Path
     return written
 
 
-def test_the_file_does_not_depend_on_order_nor_slots(files: Path) -> None:
+def test_b46_the_file_does_not_depend_on_order_nor_slots(files: Path) -> None:
     seen = set()
     for seed, slots in ((1, 1), (2, 1), (3, 7), (4, 64)):
         line = f"-1r @low.nmf @high.nmf 64 64 @{seed}.tga"
@@ -157,7 +157,7 @@ def test_nothing_is_connected_for_a_job_that_cannot_be(files: Path) -> None:
             app.run(job, connect)
 
 
-def test_a_scene_that_could_not_be_had_is_asked_for_again(files: Path) -> None:
+def test_b45_a_scene_that_could_not_be_had_is_asked_for_again(files: Path) -> None:
     """A load that failed must not poison the session (B45)."""
     job = flags.parse_positions(f"{files}/low.nmf {files}/high.nmf 16 16 out.tga".split())
     library = app.load()

@@ -217,7 +217,7 @@ def test_an_agent_that_never_tells_what_it_holds_is_started_over() -> None:
     assert [each.agent for each in of(stage.advance(10.5), DisconnectAgent)] == [A]
 
 
-def test_a_cleared_agent_has_its_slots_free_again() -> None:
+def test_b22_a_cleared_agent_has_its_slots_free_again() -> None:
     stage = Stage(1, send_ahead=0)
     stage.submit(1)
     stage.tell(AllTasksCancelled())

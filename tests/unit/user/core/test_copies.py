@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from hxgrid.user.core.actions import RecallAttempts
+from hxgrid.user.core.actions import CancelAttempts, RecallAttempts
 from hxgrid.user.core.events import InputProgressed
 from hxgrid.wire.messages import AgentState, Outcome, SlotTrouble
-from tests.unit.user.core.stage import A, B, C, Stage, of, sent
+from tests.unit.user.core.stage import A, B, C, Stage, completed, of, sent
 
 
 def learn(stage: Stage, agent: str, took_s: float = 1.0) -> None:
@@ -71,7 +71,7 @@ def test_what_no_idle_agent_may_have_is_not_recalled() -> None:
     assert not recalled
 
 
-def test_a_suspended_agents_tasks_get_copies() -> None:
+def test_b50_a_suspended_agents_tasks_get_copies() -> None:
     stage = Stage(1, 1)
     stage.submit(1)
     assert sent(stage.load(A, AgentState.SUSPENDED)) == {B: [(1, 2)]}
@@ -143,7 +143,7 @@ def test_a_task_that_gets_slot_after_slot_stuck_is_not_given_all_of_them() -> No
     assert len(stage.tasks[1].attempts) == 3
 
 
-def test_a_straggler_gets_one_copy() -> None:
+def test_k12_a_straggler_gets_one_copy() -> None:
     stage = Stage(1, 1, 1)
     learn(stage, A)
     stage.submit(1)
@@ -197,3 +197,29 @@ def test_a_copy_of_a_straggler_does_not_go_to_an_agent_that_would_take_longer() 
     views[other].speed = 50.0
     stage.dispatcher._state.rank(views[other])
     assert sent(stage.advance(8.0)) == {}
+
+
+def test_b5_a_refused_copy_leaves_the_original_alone() -> None:
+    stage = Stage(1, 1, 1)
+    stage.submit(1)
+    assert sent(stage.load(A, AgentState.SUSPENDED)) == {B: [(1, 2)]}
+    stage.load(A)
+    assert sent(stage.end(B, 1, outcome=Outcome.REFUSED)) == {}
+    assert sent(stage.advance(1.0)) == {}
+    assert completed(stage.end(A, 1, attempt=1)) == [1]
+    assert len(stage.tasks[1].attempts) == 2
+
+
+def test_b4_a_copy_that_ends_badly_after_the_original_has_won_changes_nothing() -> None:
+    for late in (Outcome.REFUSED, Outcome.CANCELLED, Outcome.FAILED, Outcome.DONE):
+        stage = Stage(1, 1)
+        stage.submit(1)
+        stage.load(A, AgentState.SUSPENDED)
+        stage.load(A)
+        done = stage.end(A, 1, attempt=1)
+        assert of(done, CancelAttempts) == [CancelAttempts(B, [(1, 2)])]
+        stage.finalize(done)
+        stage.end(B, 1, attempt=2, outcome=late)
+        assert stage.dispatcher.counts.unfinished == 0
+        # The slot is free again: the next task goes there at once.
+        assert sent(stage.submit(2)) == {A: [(2, 1)], B: [(3, 1)]}

@@ -36,7 +36,7 @@ def test_a_task_is_done_when_its_callback_has_returned() -> None:
     assert stage.tasks[1].state is TaskState.DONE
 
 
-def test_a_repeated_result_is_acknowledged_and_dropped() -> None:
+def test_b22_a_repeated_result_is_acknowledged_and_dropped() -> None:
     stage = Stage(1)
     stage.submit(1)
     stage.end(A, 1)
@@ -83,7 +83,7 @@ def test_a_retry_waits_for_a_busy_agent_that_has_not_failed_the_task() -> None:
     assert (1, 2) in sent(stage.end(B, 2, 4))[B]
 
 
-def test_after_max_attempts_a_task_fails_once_with_every_attempt() -> None:
+def test_b9_after_max_attempts_a_task_fails_once_with_every_attempt() -> None:
     stage = Stage(1, retry_delay_s=0.1)
     stage.submit(1)
     reason = Reason(text="no good").model_dump_json().encode()
@@ -140,7 +140,7 @@ def test_a_task_that_must_not_run_twice_goes_elsewhere_if_it_never_started(
     assert sent(stage.end(A, 1, outcome=outcome)) == {B: [(1, 2)]}
 
 
-def test_the_first_good_result_wins_and_the_loser_is_stopped() -> None:
+def test_b20_the_first_good_result_wins_and_the_loser_is_stopped() -> None:
     stage = Stage(1, 1)
     stage.submit(1)
     stage.load(A, AgentState.SUSPENDED)

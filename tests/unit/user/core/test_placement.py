@@ -125,3 +125,12 @@ def test_a_long_function_is_not_sent_ahead_as_a_short_one_was() -> None:
     while any(task.function == 1 for task in held.values()):
         stage.end(A, *[task.id for task in held.values()], took_s=1e-5)
     assert len(held) <= 2
+
+
+def test_b38_memory_is_counted_beyond_32_bits() -> None:
+    stage = Stage(1, 1, agent_min_free_memory_factor=1.5)
+    stage.load(A, free_memory_bytes=64 << 30)
+    stage.load(B, free_memory_bytes=(4 << 30) + 1000)
+    # 3 GiB x 1.5 is 4.5 GiB: in 32 bits that is half a GiB, and 64 GiB is nothing.
+    assert sent(stage.submit(2, raw_bytes=3 << 30)) == {A: [(1, 1), (2, 1)]}
+    assert sent(stage.submit(1)) == {B: [(3, 1)]}
