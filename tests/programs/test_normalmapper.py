@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -27,7 +28,7 @@ def files(tmp_path: Path) -> Path:
 def draw(
     folder: Path,
     name: str,
-    session: hxgrid.Session,
+    session: Any,
     on_progress: Callable[[float], None] | None = None,
 ) -> bytes:
     words = LINE.format(name).replace("@", f"{folder}/").split()
