@@ -9,7 +9,7 @@ import pytest
 
 from tests.harness.wait import wait_until
 from tests.native import building
-from tests.native.driver import Driver
+from tests.native.driver import SESSION, Driver
 
 pytestmark = pytest.mark.system("g++")
 
@@ -82,3 +82,23 @@ def test_a_task_written_for_the_original_compiles_and_runs(driver: Driver, tmp_p
     )
     driver.offer(1, module, "RunTask")
     assert driver.call(1, data=struct.pack("<I", 5)).output == struct.pack("<I", 6)
+    # Sources that leave exporting to a .def file have no other name for it here.
+    driver.offer(2, module, "NamedByDef")
+    assert driver.call(2, 2, data=b"12345").output == struct.pack("<I", 5)
+
+
+def test_hooks_that_only_a_def_file_exports_are_called(driver: Driver, tmp_path: Path) -> None:
+    source = tmp_path / "hooks.cpp"
+    source.write_text(
+        "#include <hxgrid/hxGridInterface.h>\n"
+        "static DWORD started;\n"
+        "void __cdecl StartSession(IAgent *, DWORD sessionId) { started = sessionId; }\n"
+        "void __cdecl EndSession(IAgent *agent, DWORD) { agent->AddRef(); }\n"
+        "bool __cdecl Started(IAgent *, DWORD, IGenericStream *, IGenericStream *out) {\n"
+        "    out->Write(&started, sizeof started);\n"
+        "    return true;\n"
+        "}\n",
+        encoding="utf-8",
+    )
+    driver.offer(1, building.cpp_module(tmp_path, source, "-D__cdecl="), "Started")
+    assert driver.call(1).output == struct.pack("<I", SESSION)

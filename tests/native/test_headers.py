@@ -107,9 +107,10 @@ def test_the_headers_compile_for_windows(
 @pytest.mark.parametrize("processor", ["x86_64", "i686"])
 def test_sources_for_the_original_compile_for_windows(tmp_path: Path, processor: str) -> None:
     text = (building.MODULES / "original.cpp").read_text(encoding="utf-8")
-    text = text.replace('__attribute__((visibility("default")))', "__declspec(dllexport)")
     compat = f"-I{building.INCLUDE / 'hxgrid-compat'}"
-    check(tmp_path, text, f"{processor}-w64-mingw32-g++", "-std=c++98", compat)
+    # Some words of Microsoft's compiler this one does not know; it says so and goes on.
+    compiler = f"{processor}-w64-mingw32-g++"
+    check(tmp_path, text, compiler, "-std=c++98", "-Wno-attributes", compat)
 
 
 @pytest.mark.system("g++")

@@ -45,6 +45,16 @@
 #define APIENTRY
 #define CALLBACK
 #define __int64 long long
+
+#define __declspec(what) HXG_DECLSPEC_##what
+#define HXG_DECLSPEC_dllexport __attribute__((visibility("default")))
+#define HXG_DECLSPEC_dllimport
+#define HXG_DECLSPEC_novtable
+#define HXG_DECLSPEC_noinline __attribute__((noinline))
+#define HXG_DECLSPEC_noreturn __attribute__((noreturn))
+#define HXG_DECLSPEC_thread __thread
+#define HXG_DECLSPEC_align(bytes) __attribute__((aligned(bytes)))
+
 #define __inline inline
 
 #ifndef TRUE

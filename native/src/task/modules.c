@@ -208,8 +208,23 @@ static void load_dependents(const hxg_module *module, char *complaints, size_t r
     free(is_done);
 }
 
-static void *find_hook(void *library, const char *name, const char *decorated) {
+/* What a C++ compiler that is none of Microsoft's adds to the names of a task and of a hook. Sources
+   written for the original may leave exporting by the plain name to a .def file, which only Windows
+   reads; so a name that is not there is looked for as it was compiled. */
+#define TASK_ARGUMENTS "P6IAgentjPN11VITALENGINE14IGenericStreamES3_"
+#define HOOK_ARGUMENTS "P6IAgentj"
+
+static void *find_symbol(void *library, const char *name, const char *arguments) {
+    char compiled[1024];
     void *found = hxg_library_symbol(library, name);
+    if (found != NULL) return found;
+    if (strlen(name) > sizeof compiled / 2) return NULL;
+    snprintf(compiled, sizeof compiled, "_Z%u%s%s", (unsigned)strlen(name), name, arguments);
+    return hxg_library_symbol(library, compiled);
+}
+
+static void *find_hook(void *library, const char *name, const char *decorated) {
+    void *found = find_symbol(library, name, HOOK_ARGUMENTS);
     return found != NULL ? found : hxg_library_symbol(library, decorated);
 }
 
@@ -260,7 +275,7 @@ hxg_task_proc hxg_function_ready(hxg_cell *cell, uint32_t id, uint32_t *session_
     if (address == NULL) {
         hxg_lock(&module->loading);
         if (module->library != NULL || load(module, cell, why, room)) {
-            address = hxg_library_symbol(module->library, function->entry);
+            address = find_symbol(module->library, function->entry, TASK_ARGUMENTS);
             if (address == NULL) {
                 snprintf(why, room, "%s exports no function \"%s\" (in C++ it needs extern \"C\")",
                          base_name(module->files[0]), function->entry);

@@ -31,7 +31,27 @@ void __cdecl Finalize(IGenericStream *) {}
 
 void __cdecl GetData(const char *, IGenericStream **stream) { *stream = NULL; }
 
-extern "C" __attribute__((visibility("default"))) bool __cdecl RunTask(
+static __declspec(thread) int calls;
+
+struct __declspec(novtable) Base {
+    virtual int number() = 0;
+};
+
+struct __declspec(align(16)) Aligned {
+    float values[4];
+};
+
+static __declspec(noinline) int counted() { return ++calls; }
+
+// Exported by a .def file, which only Windows reads: nothing here says extern "C".
+bool __cdecl NamedByDef(IAgent *agent, DWORD sessionId, IGenericStream *inStream,
+                        IGenericStream *outStream) {
+    DWORD size = inStream->GetLength();
+    outStream->Write(&size, sizeof size);
+    return agent->TestConnection(sessionId) == S_OK;
+}
+
+extern "C" __declspec(dllexport) bool __cdecl RunTask(
     IAgent *agent, DWORD sessionId, IGenericStream *inStream, IGenericStream *outStream) {
     DWORD n = 0, version = 0;
     UINT unit = 1;
@@ -71,6 +91,7 @@ extern "C" __attribute__((visibility("default"))) bool __cdecl RunTask(
     if (IGridUser::ID != 0x5623F256 || IGenericStream::VERSION != 0x00010000) return false;
     if (SUCCEEDED(E_NOINTERFACE) || sizeof(TGridUserSettings) != 62) return false;
     if (finalize == NULL || get_data == NULL || task == NULL || big == FALSE) return false;
+    if (counted() != calls || sizeof(Aligned) != 16 || sizeof(Base) == 0) return false;
     if (nothing(NULL, NULL, NULL, NULL, NULL) != NULL || keys() == 256) return false;
 
     inStream->Read(&n, sizeof n);
