@@ -84,7 +84,9 @@ class Reference:
         self.rays: Array = options.get("rays", np.empty((0, 4)))
         self.is_furthest = options.get("is_furthest", False)
         self.is_bent = options.get("is_bent", False)
+        self.relief: Array | None = options.get("relief")
         self.frames = frames(self.low)
+        self.high_frames = frames(self.high) if self.relief is not None else None
         corners = self.high.positions
         self.origin = corners[:, 0].astype(float)
         self.e1 = (corners[:, 1] - corners[:, 0]).astype(float)
@@ -205,8 +207,25 @@ class Reference:
                 continue
             is_nearer = best is None or (abs(t) > best[0] if self.is_furthest else abs(t) < best[0])
             if is_nearer:
-                best = (abs(t), mixed @ self.high.positions[triangle].astype(float), normal)
+                held = self.bumped(triangle, mixed, normal)
+                best = (abs(t), mixed @ self.high.positions[triangle].astype(float), held)
         return None if best is None else best[1:]
+
+    def bumped(self, triangle: int, mixed: Array, normal: Array) -> Array:
+        """Return the normal of a hit as the height map turns it."""
+        if self.relief is None or self.high_frames is None:
+            return normal
+        height, width = self.relief.shape[:2]
+        u, v = (float(value) for value in mixed @ self.high.uv[triangle].astype(float))
+        u, v = (value if 0 <= value <= 1 else value - math.floor(value) for value in (u, v))
+        x, y = u * (width - 1), v * (height - 1)
+        looked_up = np.zeros(3)
+        for row, row_share in ((math.floor(y), 1 - y % 1), (math.ceil(y), y % 1)):
+            for column, share in ((math.floor(x), 1 - x % 1), (math.ceil(x), x % 1)):
+                looked_up += row_share * share * self.relief[row, column]
+        t, b = np.einsum("i,ijk->jk", mixed, self.high_frames[triangle])
+        n = mixed @ self.high.normals[triangle].astype(float)
+        return unit(t * looked_up[0] + b * looked_up[1] + n * looked_up[2])
 
     def hits(self, position: Array, direction: Array) -> list[tuple[int, float, float, float]]:
         p = np.cross(direction, self.e2)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hxgrid_examples.normalmapper import generate, library, plan, scene
+from hxgrid_examples.normalmapper import generate, library, plan, relief, scene
 from hxgrid_examples.normalmapper.options import Options
 
 from tests.unit.examples.normalmapper.reference import Reference
@@ -91,6 +91,17 @@ def test_occlusion_and_bent_normals_agree(lib: Any, is_bent: bool) -> None:
     assert np.abs(found[:, :, :3] - normals).max() < 1e-4
     assert np.abs(found[:, :, 3] - openness).max() < 1e-5
     assert openness.min() < 0.95
+
+
+def test_a_height_map_turns_the_normals_as_in_the_reference(lib: Any) -> None:
+    low, high = island("plane")
+    chance = np.random.default_rng(4)
+    bumps = relief.relief_normals(chance.random((7, 9)))
+    made = scene.build_scene(lib, low, high, Options(is_better=False), bumps)
+    expected, _ = Reference(low, high, (SIZE, SIZE), relief=bumps).run()
+    found = rendered(made)
+    assert np.abs(found - rendered(build(lib, low, high, is_better=False))).max() > 0.5
+    assert np.abs(found - expected).max() < 1e-5
 
 
 def test_a_plane_over_a_plane_is_straight_up_and_open(lib: Any) -> None:
