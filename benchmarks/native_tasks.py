@@ -8,9 +8,7 @@ from `cancel_tasks` until the grid has confirmed that a task which asks is gone.
 
 from __future__ import annotations
 
-import shutil
 import struct
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,8 +18,7 @@ import psutil
 
 from benchmarks.grids import SLOTS, Grid, token_grid
 from benchmarks.measuring import RUNS, Answer, Spread, ratio_of, take_turns, tree_cpu_s, write
-from benchmarks.native_calls import compiled
-from hxgrid import native
+from benchmarks.native_calls import compiled, left_out
 
 PYTHON = Path(__file__).parent / "tasks" / "small.py"
 COUNT = 20_000
@@ -37,9 +34,7 @@ CANCEL_S = 0.05
 
 def main() -> list[Answer]:
     """Measure everything and write it down."""
-    missing = native.why_missing() or ("" if shutil.which("c++") else "there is no C++ compiler")
-    if missing:
-        print(f"native_tasks: left out: {missing}", file=sys.stderr)
+    if left_out("native_tasks"):
         return []
     with tempfile.TemporaryDirectory() as folder:
         module = compiled(Path(folder))

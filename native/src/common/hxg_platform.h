@@ -21,6 +21,8 @@
 
 #if defined(_MSC_VER)
 #include <intrin.h>
+#define HXG_RARE __declspec(noinline)
+
 static __inline uint32_t hxg_load_u32(const void *at) { return *(const volatile uint32_t *)at; }
 static __inline uint8_t hxg_load_u8(const void *at) { return *(const volatile uint8_t *)at; }
 static __inline void hxg_store_u32(void *at, uint32_t value) {
@@ -40,6 +42,8 @@ static __inline int hxg_swap_u32(uint32_t *at, uint32_t *expected, uint32_t want
     return is_swapped;
 }
 #else
+#define HXG_RARE __attribute__((noinline, cold))
+
 static inline uint32_t hxg_load_u32(const void *at) {
     return __atomic_load_n((const uint32_t *)at, __ATOMIC_RELAXED);
 }
