@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from hxgrid.errors import ConfigError, NoGridFound
@@ -10,6 +12,7 @@ from hxgrid.settings import UserSettings, load_user_settings, split_address
 from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import is_loopback
 from hxgrid.user.engine import COORDINATOR_PORT
+from hxgrid.user.journal import Journal
 from hxgrid.user.session import Session
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ def connect(
     trust_network: bool = False,
     agents: int = 1,
     slots: int | None = None,
-    journal: str | None = None,
+    journal: str | os.PathLike[str] | None = None,
     verify: float = 0.0,
     weight: float = 1.0,
 ) -> Session: ...
@@ -50,7 +53,7 @@ def connect(
     trust_network: bool = False,
     agents: int = 1,
     slots: int | None = None,
-    journal: str | None = None,
+    journal: str | os.PathLike[str] | None = None,
     verify: float = 0.0,
     weight: float = 1.0,
 ) -> Session | InlineSession:
@@ -61,14 +64,19 @@ def connect(
     thread, so that breakpoints work), or None: the one in the settings, else whichever answers.
     `settings` are whole, or changes to those of the settings files. `name` chooses among several
     grids, `trust_network` uses the LAN without keys, `weight` is this session's share of busy
-    agents.
+    agents. `journal` is a file in which results are kept, for a program that starts again.
 
     Raises `NoGridFound` when `timeout` seconds are over, `ConfigError` for a wrong setting,
     `VersionMismatch` or `AuthenticationError` when the coordinator does not let us in.
     """
-    _refuse_unavailable(journal, verify)
-    chosen = _settings(settings, name, trust_network, weight)
+    _refuse_unavailable(verify)
+    chosen = _settings(settings, name, trust_network, weight, journal)
     if address == "inline":
+        if journal is not None:
+            raise ConfigError(
+                "an inline session keeps no journal",
+                advice='Leave journal= out, or use connect("local", journal=...).',
+            )
         from hxgrid.inline import InlineSession
 
         return InlineSession(chosen)
@@ -96,7 +104,7 @@ def prepare(
         chosen.trust_network,
     )
     _check_reach(chosen, security)
-    return Session(chosen, security), None
+    return Session(chosen, security, journal=open_journal(chosen)), None
 
 
 def _prepare_local(
@@ -104,13 +112,29 @@ def _prepare_local(
 ) -> tuple[Session, list[RosterEntry]]:
     from hxgrid.embedded import EmbeddedGrid
 
+    journal = open_journal(settings)
     grid = EmbeddedGrid(agents=agents, slots=slots)
     try:
         entries = list(grid.start())
-        return Session(settings, Security(keys=grid.user_keys), owned=grid), entries
+        security = Security(keys=grid.user_keys)
+        return Session(settings, security, owned=grid, journal=journal), entries
     except BaseException:
         grid.close()
+        if journal is not None:
+            journal.close()
         raise
+
+
+def open_journal(settings: UserSettings) -> Journal | None:
+    """Return the journal that the settings name, open, or None if they name none.
+
+    Raises `ConfigError`: in use by another program, of another version, no journal at all.
+    """
+    if settings.journal is None:
+        return None
+    journal = Journal(settings.journal.expanduser())
+    journal.open()
+    return journal
 
 
 def _settings(
@@ -118,6 +142,7 @@ def _settings(
     name: str | None,
     trust_network: bool,
     weight: float,
+    journal: str | os.PathLike[str] | None,
 ) -> UserSettings:
     changes: dict[str, Any] = {}
     if name is not None:
@@ -126,6 +151,8 @@ def _settings(
         changes["trust_network"] = True
     if weight != 1.0:
         changes["weight"] = float(weight)
+    if journal is not None:
+        changes["journal"] = Path(journal)
     if isinstance(given, UserSettings):
         return given.with_changes(**changes) if changes else given
     return load_user_settings(arguments={**(given or {}), **changes}).settings
@@ -145,8 +172,8 @@ def _check_reach(settings: UserSettings, security: Security) -> None:
         )
 
 
-def _refuse_unavailable(journal: str | None, verify: float) -> None:
-    for what, is_wanted in (("journal", journal is not None), ("verify", verify != 0.0)):
+def _refuse_unavailable(verify: float) -> None:
+    for what, is_wanted in (("verify", verify != 0.0),):
         if is_wanted:
             raise ConfigError(
                 f"this version has no {what}", advice=f"Leave {what}= out of connect()."

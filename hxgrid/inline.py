@@ -37,6 +37,7 @@ from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
 from hxgrid.user.failures import AgentNames, error_of, merge
 from hxgrid.user.fronts import Front
 from hxgrid.user.global_data import GetData
+from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.mapping import GridMap
 from hxgrid.user.offers import Modules
 from hxgrid.user.progress import progress_of
@@ -88,6 +89,9 @@ class _DataLink:
 class InlineSession:
     """A `Session` whose tasks run in the calling thread. Same methods, same meaning."""
 
+    call_journal: CallJournal | None = None
+    """Nothing is written down here; part of `mapping.Submitter`."""
+
     def __init__(self, settings: UserSettings) -> None:
         self.settings = settings
         self.names = AgentNames()
@@ -133,6 +137,7 @@ class InlineSession:
         front: Front,
         *,
         idempotent: bool = True,  # noqa: ARG002 - nothing runs twice here
+        keys: tuple[bytes | None, ...] | None = None,  # noqa: ARG002 - there is no journal
     ) -> TaskRecord:
         """Run a packed batch of calls now, for the Executor and `map`."""
         self._check_usable()
@@ -148,6 +153,7 @@ class InlineSession:
         ordered: bool = True,
         chunksize: int | Literal["auto"] = "auto",
         progress: Any = None,
+        journal_key: str | None = None,  # noqa: ARG002 - there is no journal
     ) -> Iterator[Any]:
         """Give `function(item)` for each item; each runs when its result is near."""
         self._check_usable()

@@ -87,6 +87,14 @@ def own_packages(modules: Iterable[str]) -> frozenset[str]:
     return frozenset(top for top in tops if _is_own_package(top))
 
 
+def version_of(top: str) -> str:
+    """Version of the distribution that an installed top-level package belongs to; empty: none."""
+    try:
+        return _distribution(top)[1]
+    except ModuleError:
+        return ""
+
+
 def source_of(packages: Iterable[str]) -> tuple[tuple[str, Path], ...]:
     """The files of own packages and of all own packages that they import."""
     return tuple(_trees(sorted(packages)))

@@ -73,6 +73,7 @@ OptionalText = Annotated[
 ]
 # Strict models take no text for a path; files and the environment have nothing else.
 Folder = Annotated[Annotated[Path, Field(strict=False)] | None, BeforeValidator(_none_if_empty)]
+File = Folder
 PublicKey = Annotated[str, AfterValidator(_check_key), _in_words(_KEY)]
 SecretKey = Annotated[
     SecretStr, Field(strict=False), AfterValidator(_check_secret_key), _in_words(_KEY)

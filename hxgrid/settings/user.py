@@ -86,6 +86,11 @@ class UserSettings(SeekerSettings):
         256 * f.MIB,
         description="Results that wait in memory for their callback; more are spilled to disk.",
     )
+    journal: f.File = Field(
+        None,
+        description="File in which results are kept as they come: a program that starts again "
+        "uses them instead of running the same tasks again. None: no journal.",
+    )
     weight: float = Field(
         1.0,
         ge=0.01,

@@ -85,11 +85,13 @@ class FutureBatch:
 class MapBatch:
     """One piece of a `map`: keeps its end and tells the iterator."""
 
-    __slots__ = ("_tell", "count", "is_over", "record", "result")
+    __slots__ = ("_tell", "count", "is_over", "known", "record", "result")
 
     def __init__(self, count: int, tell: Callable[[MapBatch], None]) -> None:
         self.count = count
         """Calls in it."""
+        self.known: Sequence[Outcome | None] = ()
+        """By call, what the journal knows; empty: nothing of any."""
         self.is_over = False
         self.record: TaskRecord | None = None
         self.result: ResultRecord | None = None
@@ -102,11 +104,31 @@ class MapBatch:
         self._tell(self)
         return False
 
+    def end_known(self) -> None:
+        """End without a task: the journal knows all."""
+        self.is_over = True
+        self._tell(self)
+
     def call(self) -> None:
         """Do nothing: `end` never asks for it."""
+
+    def take_outcomes(self) -> list[Outcome]:
+        """Return the outcomes of all calls in order, once. Raises `RemoteProtocolError`."""
+        known, result = self.known, self.result
+        self.known, self.result = (), None
+        missing = self._ran_count(known)
+        ran = iter(read_outcomes(result, missing) if result is not None else ())
+        if not known:
+            return list(ran)
+        return [next(ran) if outcome is None else outcome for outcome in known]
+
+    def _ran_count(self, known: Sequence[Outcome | None]) -> int:
+        return sum(outcome is None for outcome in known) if known else self.count
 
     @property
     def seconds_per_call(self) -> float:
         """What a call took by the slot's own clock."""
         result = self.result
-        return 0.0 if result is None else (result.ended_at - result.started_at) / self.count
+        if result is None:
+            return 0.0
+        return (result.ended_at - result.started_at) / self._ran_count(self.known)

@@ -55,6 +55,7 @@ from hxgrid.user.delivery import Delivery
 from hxgrid.user.failures import AgentNames
 from hxgrid.user.global_data import GlobalData
 from hxgrid.user.intake import Intake
+from hxgrid.user.journal import Journal
 from hxgrid.user.network import Network
 from hxgrid.user.offers import OfferBook
 from hxgrid.user.results import ResultMemory
@@ -64,6 +65,7 @@ from hxgrid.wire.messages import (
     AttemptProgress,
     BlobRequest,
     CancelAll,
+    DataAnswer,
     DataRequest,
     Document,
     Ended,
@@ -99,6 +101,7 @@ class Driver:
         memory: ResultMemory,
         names: AgentNames,
         shelf: BlobShelf,
+        journal: Journal | None = None,
     ) -> None:
         self.progress: dict[str, dict[int, AttemptProgress]] = {}
         """What running tasks last reported, by agent and task."""
@@ -117,6 +120,7 @@ class Driver:
         self._hello = hello
         self._intake = intake
         self._data = data
+        self._journal = journal
         self._delivery = delivery
         self._sender = AttemptSender(
             self.links, offers, self.feed, network.loop, network.clock, side
@@ -229,6 +233,8 @@ class Driver:
     def forget_data(self, names: list[str] | None) -> None:
         """Have global data asked for again."""
         self._data.forget(names)
+        if self._journal is not None:
+            self._journal.forget_data()
         message = ForgetData(names=None if names is None else tuple(names))
         for link in self.connections.open_links():
             link.send(message)
@@ -261,6 +267,8 @@ class Driver:
                 _log.exception("order failed", order=type(action).__name__)
 
     def _complete(self, action: CompleteTasks) -> None:
+        if self._journal is not None:
+            self._journal.note(action.completions)
         finished = self._delivery.complete(action.completions)
         if finished:
             self.feed(TasksFinalized(finished))
@@ -292,7 +300,7 @@ class Driver:
                 if content is not None:
                     link.add_blob(document.request, content, document.offset)
             case DataRequest():
-                self._data.request(link.agent, document, partial(self._reply, link))
+                self._data.request(link.agent, document, partial(self._answer, link, document.name))
             case Ended():
                 self._take_ended(link, document)
             case _:
@@ -360,13 +368,17 @@ class Driver:
     # -- inside
 
     def _take_submitted(self) -> None:
-        tasks = self._intake.take()
+        tasks: Sequence[TaskRecord] = self._intake.take()
+        if self._journal is not None:
+            tasks = self._journal.hold(tasks)
         if tasks:
             self.feed(TasksSubmitted(tasks))
 
-    def _reply(self, link: AgentLink, document: Document) -> None:
+    def _answer(self, link: AgentLink, name: str, answer: DataAnswer) -> None:
+        if self._journal is not None:
+            self._journal.note_given(link.agent, name, answer.digest or "")
         if link.is_open:
-            link.send(document)
+            link.send(answer)
 
     # -- leaving agents
 

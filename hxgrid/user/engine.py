@@ -36,6 +36,7 @@ from hxgrid.user.callbacks import CallbackRunner
 from hxgrid.user.core.dispatcher import Dispatcher
 from hxgrid.user.core.events import SettingsChanged
 from hxgrid.user.core.explain import Explanation
+from hxgrid.user.core.replay import JOURNAL
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.delivery import Delivery
@@ -44,6 +45,8 @@ from hxgrid.user.driver import GOODBYE_LIMIT_S, Driver
 from hxgrid.user.failures import AgentNames, error_of
 from hxgrid.user.global_data import GlobalData
 from hxgrid.user.intake import Intake
+from hxgrid.user.journal import Journal
+from hxgrid.user.journal_home import JournalHome
 from hxgrid.user.network import Network
 from hxgrid.user.offers import OfferBook
 from hxgrid.user.results import ResultMemory
@@ -67,8 +70,15 @@ _log = get_logger("user")
 class Engine:
     """Everything of a session that lives on or beside its loop."""
 
-    def __init__(self, settings: UserSettings, security: Security, label: str) -> None:
+    def __init__(
+        self,
+        settings: UserSettings,
+        security: Security,
+        label: str,
+        journal: Journal | None = None,
+    ) -> None:
         self.settings = settings
+        self.journal = journal
         self.names = AgentNames()
         self.session_id = new_session_id()
         self.clock = MonotonicClock()
@@ -113,11 +123,16 @@ class Engine:
             memory=self.memory,
             names=self.names,
             shelf=self.shelf,
+            journal=journal,
         )
         self.driver.on_failed = self._note_failure
         self.diary = Diary(self._diary_header(), self._look, self._counts)
         # A daemon: an application that ends without close() must be able to end.
         self.thread = threading.Thread(target=self._run, name=label, daemon=True)
+        if journal is not None:
+            self.names.set_name(JOURNAL, JOURNAL)
+            home = JournalHome(self.loop, self.thread, self.driver, self.data, self.callbacks)
+            journal.attach(home, self.memory)
         self.apply(settings)
 
     # -- from the application's threads

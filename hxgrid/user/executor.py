@@ -19,7 +19,7 @@ from typing import Any, Protocol, TypeVar
 
 import hxgrid
 from hxgrid.errors import HxGridError, SessionClosed
-from hxgrid.modules.calls import pack_calls
+from hxgrid.modules.calls import Call, pack_calls
 from hxgrid.user.batches import FutureBatch
 from hxgrid.user.futures import CallFuture
 from hxgrid.user.mapping import GridMap, Submitter
@@ -38,6 +38,7 @@ class Executor(StandardExecutor):
     """Runs calls on the grid. `submit` never blocks: what does not fit into memory is spilled.
 
     Give it a `session`, which stays open afterwards, or the arguments of `hxgrid.connect`.
+    `journal_key` lets a journal keep functions that travel by reference; see `Session.map`.
     Raises `NoGridFound` if there is no grid. Usable from any thread.
     """
 
@@ -46,6 +47,7 @@ class Executor(StandardExecutor):
         session: CallSession | None = None,
         *,
         idempotent: bool = True,
+        journal_key: str | None = None,
         **connect_arguments: Any,
     ) -> None:
         if session is not None and connect_arguments:
@@ -55,6 +57,7 @@ class Executor(StandardExecutor):
         )
         self._owns_session = session is None
         self._idempotent = idempotent
+        self._journal_key = journal_key
         self._lock = threading.Lock()
         self._is_shut_down = False
         self._futures: set[CallFuture] = set()
@@ -71,9 +74,7 @@ class Executor(StandardExecutor):
                 raise RuntimeError("cannot schedule new futures after shutdown")
             self._futures.add(future)
         try:
-            packed = _pack(fn, args, kwargs)
-            front = FutureBatch([future], self._session.error_of, self._forget)
-            future.task = self._session.submit_calls(fn, packed, front, idempotent=self._idempotent)
+            self._submit(future, fn, (args, kwargs))
         except SessionClosed:
             self._forget([future])
             raise
@@ -114,6 +115,7 @@ class Executor(StandardExecutor):
             buffersize=buffersize,
             idempotent=self._idempotent,
             timeout=timeout,
+            journal_key=self._journal_key,
         )
         if buffersize is None:
             mapping.submit_all()
@@ -135,6 +137,21 @@ class Executor(StandardExecutor):
             # Not a daemon: the interpreter waits at its end for what was submitted, as it does for
             # the standard executors.
             threading.Thread(target=self._session.close, name="hxgrid-shutdown").start()
+
+    def _submit(self, future: CallFuture, fn: Callable[..., Any], call: Call) -> None:
+        session, keys = self._session, None
+        if session.call_journal is not None:
+            recalled = session.call_journal.recall(fn, [call], self._journal_key)
+            outcome, keys = recalled.outcomes[0], recalled.keys
+            if outcome is not None:
+                future.end(outcome)
+                self._forget([future])
+                return
+        packed = _pack(fn, *call)
+        front = FutureBatch([future], session.error_of, self._forget)
+        future.task = session.submit_calls(
+            fn, packed, front, idempotent=self._idempotent, keys=keys
+        )
 
     def _cancel(self, future: CallFuture) -> None:
         task = future.task

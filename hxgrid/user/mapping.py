@@ -18,8 +18,9 @@ from typing import Any, Protocol
 
 from hxgrid.errors import TaskError
 from hxgrid.modules.calls import Call, open_outcome, pack_calls
-from hxgrid.user.batches import MapBatch, read_outcomes
+from hxgrid.user.batches import MapBatch
 from hxgrid.user.core.task import TaskRecord
+from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.waiting import deadline_after, wait_until_true
 
 PIECE_S = 0.05
@@ -36,6 +37,9 @@ FEWEST_PIECES = 16
 class Submitter(Protocol):
     """What a map needs of its session."""
 
+    call_journal: CallJournal | None
+    """Finds calls in the journal, if there is one."""
+
     def submit_calls(
         self,
         function: Callable[..., Any],
@@ -43,6 +47,7 @@ class Submitter(Protocol):
         front: Any,
         *,
         idempotent: bool,
+        keys: tuple[bytes | None, ...] | None = None,
     ) -> TaskRecord:
         """Accept a batch of calls as one task; never blocks."""
 
@@ -81,6 +86,7 @@ class GridMap:
         idempotent: bool = True,
         timeout: float | None = None,
         progress: Progress | None = None,
+        journal_key: str | None = None,
     ) -> None:
         self._submitter = submitter
         self._function = function
@@ -93,6 +99,7 @@ class GridMap:
         self._idempotent = idempotent
         self._deadline = deadline_after(timeout)
         self._progress = progress
+        self._journal_key = journal_key
         self._pieces: deque[MapBatch] = deque()
         """Under way or not yet taken, oldest first."""
         self._call_count = 0
@@ -132,14 +139,21 @@ class GridMap:
         if not calls:
             self._is_exhausted = True
             return False
-        packed = pack_calls(calls)
-        self._bound_bytes(len(calls), len(packed[0]))
-        piece = MapBatch(len(calls), self._tell)
-        piece.record = self._submitter.submit_calls(
-            self._function, packed, piece, idempotent=self._idempotent
-        )
+        piece, keys = MapBatch(len(calls), self._tell), None
+        journal = self._submitter.call_journal
+        if journal is not None:
+            recalled = journal.recall(self._function, calls, self._journal_key)
+            piece.known, calls, keys = recalled.outcomes, recalled.missing, recalled.keys
         self._pieces.append(piece)
         self._call_count += piece.count
+        if not calls:
+            piece.end_known()
+            return True
+        packed = pack_calls(calls)
+        self._bound_bytes(len(calls), len(packed[0]))
+        piece.record = self._submitter.submit_calls(
+            self._function, packed, piece, idempotent=self._idempotent, keys=keys
+        )
         return True
 
     def _bound_bytes(self, count: int, packed_bytes: int) -> None:
@@ -176,12 +190,9 @@ class GridMap:
         self._bound_bytes(piece.count, piece.result.stored_bytes)
 
     def _values(self, piece: MapBatch) -> Iterator[Any]:
-        if piece.result is None:
-            assert piece.record is not None
+        if piece.result is None and piece.record is not None:
             raise self._submitter.error_of(piece.record)
-        outcomes = read_outcomes(piece.result, piece.count)
-        piece.result = None
-        for outcome in outcomes:
+        for outcome in piece.take_outcomes():
             value = open_outcome(outcome)
             if self._progress is not None:
                 self._progress.update(1)

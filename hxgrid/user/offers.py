@@ -24,7 +24,7 @@ from hxgrid.errors import ConfigError, ModuleError
 from hxgrid.logs import get_logger
 from hxgrid.modules import images
 from hxgrid.modules.sets import ModuleSet
-from hxgrid.streams.digests import digest_bytes
+from hxgrid.streams.digests import digest_bytes, new_hash
 from hxgrid.user.blobs import BlobShelf
 from hxgrid.user.core.requirements import Requirements
 from hxgrid.wire.limits import MAX_NAME_CHARS
@@ -37,6 +37,7 @@ the cost of submitting a small task."""
 Modules = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ModuleSet
 
 _ANY = "any"
+_NOT_IDENTITY = {"function", "label", "time_limit_s"}
 _log = get_logger("user")
 
 
@@ -62,6 +63,7 @@ class OfferBook:
         self._found: dict[object, _Found] = {}
         self._numbers: dict[tuple[tuple[str, str], ...], int] = {}  # by contents
         self._documents: dict[int, Mapping[str, FunctionOffer]] = {}  # by platform
+        self._identities: dict[int, bytes] = {}
 
     def find(self, modules: Modules, function: str, time_limit_s: float | None) -> Offered:
         """Return the number of a function in module files.
@@ -89,6 +91,20 @@ class OfferBook:
             if name in documents:
                 return documents[name]
         return None
+
+    def identity(self, number: int) -> bytes:
+        """Return what function a number means, as a digest: the same in another run.
+
+        How long it may run is no part of that.
+        """
+        found = self._identities.get(number)
+        if found is None:
+            contents = "".join(
+                f"{platform} {offer.model_dump_json(exclude=_NOT_IDENTITY)}\n"
+                for platform, offer in sorted(self._documents[number].items())
+            )
+            found = self._identities[number] = new_hash(contents.encode()).digest()
+        return found
 
     # -- inside
 

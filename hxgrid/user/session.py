@@ -23,6 +23,8 @@ from hxgrid.user.fronts import Front
 from hxgrid.user.functions import FunctionBook
 from hxgrid.user.global_data import GetData
 from hxgrid.user.inputs import prepare, requirements_for
+from hxgrid.user.journal import Journal
+from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.mapping import GridMap
 from hxgrid.user.offers import Modules, Offered
 from hxgrid.user.progress import progress_of
@@ -50,6 +52,7 @@ _FIXED = (
     "spill_folder",
     "max_message_bytes",
     "max_connections",
+    "journal",
 )
 """Settings that take effect when a session is made, and not later."""
 
@@ -63,11 +66,20 @@ class Session(SessionViews):
     """
 
     def __init__(
-        self, settings: UserSettings, security: Security, *, owned: Owned | None = None
+        self,
+        settings: UserSettings,
+        security: Security,
+        *,
+        owned: Owned | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        super().__init__(settings, security, owned=owned)
+        super().__init__(settings, security, owned=owned, journal=journal)
         self._find = self._engine.offers.find
         self._functions = FunctionBook(self._engine.offers)
+        self.call_journal = (
+            CallJournal(journal, self._functions.plan) if journal is not None else None
+        )
+        """Finds calls in the journal; None if there is none. For the Executor and `map`."""
         self._threshold = settings.compress_threshold_bytes
         self._seen_ends = 0  # what wait_for_completion_event has told of
 
@@ -120,8 +132,14 @@ class Session(SessionViews):
         )
         with_task = finalize is not None and takes_task(finalize)
         task = record.front = Task(self, record, finalize, with_task)
+        journal = self._journal
+        if journal is not None:
+            identity = self._engine.offers.identity(offered.id)
+            record.journal = journal.key_of(identity, payload, flags)
         if self._intake.add(record, blocking, timeout):
             return task
+        if journal is not None:
+            journal.take_back(identity, payload, flags)
         if isinstance(payload, memoryview):
             payload.release()  # the caller may go on with the stream
         return None
@@ -146,6 +164,9 @@ class Session(SessionViews):
     ) -> TaskRecord:
         """Submit one task for another part of the library; never blocks."""
         record = self._record(offered, payload, front, idempotent, requires, cost)
+        if self._journal is not None:
+            identity = self._engine.offers.identity(offered.id)
+            record.journal = self._journal.key_of(identity, record.payload, record.flags)
         self._intake.add_many((record,))
         return record
 
@@ -156,11 +177,18 @@ class Session(SessionViews):
         front: Front,
         *,
         idempotent: bool = True,
+        keys: tuple[bytes | None, ...] | None = None,
     ) -> TaskRecord:
-        """Submit a packed batch of calls as one task, for the Executor and `map`; never blocks."""
+        """Submit a packed batch of calls as one task, for the Executor and `map`; never blocks.
+
+        `keys`: where the journal keeps their outcomes.
+        """
         payload, modules = packed
         offered = self._functions.find(self._functions.plan(function), modules)
-        return self.submit_payload(offered, payload, front, idempotent=idempotent)
+        record = self._record(offered, payload, front, idempotent, None, None)
+        record.journal = keys
+        self._intake.add_many((record,))
+        return record
 
     def map(
         self,
@@ -170,13 +198,15 @@ class Session(SessionViews):
         ordered: bool = True,
         chunksize: int | Literal["auto"] = "auto",
         progress: Any = None,
+        journal_key: str | None = None,
     ) -> Iterator[Any]:
         """Give `function(item)` for each item, lazily: a window of items is under way at a time.
 
         `ordered=False` gives results as they come. `chunksize` calls travel as one task; "auto"
         follows what was measured. `progress=True` shows a bar on stderr; or give an object with
         tqdm's `update` and `close`. An exception of the function is raised in its place, in its
-        own type with the remote traceback as cause, and ends the iteration.
+        own type with the remote traceback as cause, and ends the iteration. `journal_key` lets a
+        journal keep a function that travels by reference: change it when the function changes.
         """
         self._check_usable()
         if chunksize != "auto" and chunksize < 1:
@@ -189,6 +219,7 @@ class Session(SessionViews):
                 ordered=ordered,
                 chunksize=None if chunksize == "auto" else chunksize,
                 progress=progress_of(progress, iterable),
+                journal_key=journal_key,
             )
         )
 
@@ -266,6 +297,8 @@ class Session(SessionViews):
         if callback is not None and not callable(callback):
             raise TypeError(f"a get_data callback must be callable, not {callback!r}")
         self._engine.data.bind(callback, volatile)
+        if self._journal is not None:
+            self._engine.loop.call_soon_threadsafe(self._journal.forget_data)
 
     def forget_data(self, name: str | None = None) -> None:
         """Have global data of this name (None: all) asked for again when it is wanted next."""

@@ -18,6 +18,7 @@ from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.engine import Engine
 from hxgrid.user.failures import error_of, merge
 from hxgrid.user.intake import refused
+from hxgrid.user.journal import Journal
 from hxgrid.user.task import Task
 from hxgrid.user.waiting import wait_event
 from hxgrid.wire.messages import RosterEntry
@@ -45,9 +46,16 @@ class SessionLife:
     """The life of one session: made, opened, used, closed. See `Session`."""
 
     def __init__(
-        self, settings: UserSettings, security: Security, *, owned: Owned | None = None
+        self,
+        settings: UserSettings,
+        security: Security,
+        *,
+        owned: Owned | None = None,
+        journal: Journal | None = None,
     ) -> None:
-        self._engine = Engine(settings, security, f"hxgrid-session-{lifetime.next_number()}")
+        label = f"hxgrid-session-{lifetime.next_number()}"
+        self._engine = Engine(settings, security, label, journal)
+        self._journal = journal
         self._intake = self._engine.intake
         self._owned = owned
         self._failures: dict[int, Task] = {}  # not collected, by task
@@ -145,6 +153,8 @@ class SessionLife:
                 if self._owned is not None:
                     self._owned.close(max(_OWNED_GRACE_S, deadline - now()))
             finally:
+                if self._journal is not None:
+                    self._journal.close(cancel=drop)
                 lifetime.remove(self)
                 self._closed.set()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from hxgrid.user.core.explain import Explanation
+from hxgrid.user.journal import JournalStatus
 from hxgrid.user.session_life import SessionLife
 
 
@@ -41,11 +42,19 @@ class SessionViews(SessionLife):
         """Return the slots of the agents connected now."""
         return sum(link.slots for link in list(self._engine.driver.links.values()) if link.is_open)
 
+    @property
+    def journal_status(self) -> JournalStatus | None:
+        """How the journal stands; None if the session has none. Usable after `close()` too."""
+        return None if self._journal is None else self._journal.status
+
     def explain(self) -> list[Explanation]:
         """Say in one sentence each why tasks wait and why agents get no work."""
         self._check_usable()
         engine = self._engine
-        return engine.ask(lambda: engine.driver.dispatcher.explain(engine.clock.now()))
+        texts = engine.ask(lambda: engine.driver.dispatcher.explain(engine.clock.now()))
+        if self._journal is not None:
+            texts += self._journal.explain()
+        return texts
 
     def why(self, task_id: int) -> str:
         """Say in one sentence where a task stands and why it is not further."""

@@ -22,7 +22,8 @@ def _check_task(state: DispatchState, task: TaskRecord) -> None:
     wanted = [each for each in live if each.state is not AttemptState.STOPPING]
     numbers = [each.number for each in task.attempts]
     assert numbers == list(range(1, len(numbers) + 1)), f"task {task.id}: attempts {numbers}"
-    assert (task.lane is not None) == (task.state is TaskState.WAITING), f"task {task.id}: lane"
+    is_placeless = task.lane is None and task.id not in state.looked_up
+    assert is_placeless != (task.state is TaskState.WAITING), f"task {task.id}: lane"
     match task.state:
         case TaskState.WAITING:
             assert not live, f"task {task.id} waits with live attempts"
@@ -74,6 +75,6 @@ def _check_counts(state: DispatchState) -> None:
     assert states.count(TaskState.FINALIZING) == tally.finalizing
     unfinished = sum(not each.is_final for each in states)
     assert unfinished == tally.unfinished, f"{unfinished} tasks, {tally.unfinished} counted"
-    assert states.count(TaskState.WAITING) == len(state.lanes)
+    assert states.count(TaskState.WAITING) == len(state.lanes) + len(state.looked_up)
     assert states.count(TaskState.RUNNING) == state.running_count
     assert state.recalling >= 0

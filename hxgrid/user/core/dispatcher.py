@@ -22,14 +22,17 @@ from hxgrid.user.core.events import (
     AttemptsEnded,
     Event,
     InputProgressed,
+    LookupsEnded,
     SettingsChanged,
     TasksCancelled,
     TasksFinalized,
+    TasksHeld,
     TasksSubmitted,
 )
 from hxgrid.user.core.explain import Explanation, explain_all, why_task
 from hxgrid.user.core.orders import Orders
 from hxgrid.user.core.placement import Placement
+from hxgrid.user.core.replay import Replay
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.state import DispatchState, Tally
 from hxgrid.user.core.task import TaskRecord
@@ -45,6 +48,7 @@ class Dispatcher:
         self._contacts = Contacts(state, self._endings)
         self._placement = Placement(state)
         self._copies = Copies(state, self._placement)
+        self._replay = Replay(state)
 
     # ------------------------------------------------------------------ the four of every core
 
@@ -140,6 +144,10 @@ class Dispatcher:
                 self._cancel(event.task_ids)
             case AllTasksCancelled():
                 self._cancel(list(self._state.tasks))
+            case TasksHeld():
+                self._replay.hold(event.tasks, now)
+            case LookupsEnded():
+                self._replay.end(event, now)
             case InputProgressed():
                 self._note_progress(event, now)
             case SettingsChanged():

@@ -256,6 +256,7 @@ class Endings:
             return
         if task.lane is not None:
             self._state.lanes.discard(task)
+        self._state.looked_up.pop(task.id, None)
         task.state = TaskState.CANCELLED
         self._state.tally.cancelled += 1
         self._state.orders.dropped.append(task)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.task import TaskRecord
@@ -35,6 +35,22 @@ class TasksFinalized(NamedTuple):
     """The callbacks of these completed tasks have returned (or there were none)."""
 
     task_ids: Sequence[int]
+
+
+class TasksHeld(NamedTuple):
+    """The application handed over tasks whose results may be known; `LookupsEnded` follows."""
+
+    tasks: Sequence[TaskRecord]
+
+
+@dataclass(frozen=True, slots=True)
+class LookupsEnded:
+    """Which of the tasks of `TasksHeld` have a result from an earlier run, and which have none."""
+
+    OUTCOME: ClassVar[str] = "REPLAYED"
+    """How the attempt ended that stands for the earlier run."""
+    found: Sequence[ResultRecord]
+    missing: Sequence[int]
 
 
 class AttemptsEnded(NamedTuple):
@@ -153,6 +169,8 @@ Event = (
     | TasksCancelled
     | AllTasksCancelled
     | TasksFinalized
+    | TasksHeld
+    | LookupsEnded
     | AttemptsEnded
     | InputProgressed
     | SettingsChanged

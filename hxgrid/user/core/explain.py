@@ -18,9 +18,9 @@ class Explanation(NamedTuple):
     """One sentence about one task or agent."""
 
     kind: str
-    """"task" or "agent"."""
+    """"task" or "agent"; "journal" where a journal has a problem."""
     subject: str
-    """Id of the task, or name of the agent."""
+    """Id of the task, name of the agent, or path of the journal."""
     text: str
 
 
@@ -30,6 +30,8 @@ def why_task(state: DispatchState, task_id: int, now: float) -> str:
     if task is None:
         return f"Task {task_id} has ended, or there never was one."
     match task.state:
+        case TaskState.WAITING if task.id in state.looked_up:
+            return f"Task {task_id} waits: its result is looked for in the journal."
         case TaskState.WAITING:
             return f"Task {task_id} waits: {_why_waiting(state, task, now)}."
         case TaskState.RUNNING:

@@ -55,6 +55,7 @@ class DispatchState:
         "fresh",
         "jitter",
         "lanes",
+        "looked_up",
         "next_index",
         "orders",
         "orphans",
@@ -76,6 +77,8 @@ class DispatchState:
         self.tally = Tally()
         self.lanes = Lanes()
         self.tasks: dict[int, TaskRecord] = {}
+        self.looked_up: dict[int, TaskRecord] = {}
+        """Waiting tasks whose result may be known from an earlier run: in no lane."""
         self.agents: dict[str, AgentView] = {}
         self.next_index = 0
         self.fit_count = 0
@@ -104,7 +107,8 @@ class DispatchState:
     @property
     def running_count(self) -> int:
         """How many tasks have an attempt that may still bring a result."""
-        return self.tally.unfinished - self.tally.finalizing - len(self.lanes)
+        waiting = len(self.lanes) + len(self.looked_up)
+        return self.tally.unfinished - self.tally.finalizing - waiting
 
     # ------------------------------------------------------------------ agents
 

@@ -91,6 +91,7 @@ class TaskRecord:
         "function",
         "id",
         "idempotent",
+        "journal",
         "lane",
         "payload",
         "raw_bytes",
@@ -115,6 +116,7 @@ class TaskRecord:
         requires: Any = None,
         cost: float | None = None,
         front: Any = None,
+        journal: Any = None,
     ) -> None:
         self.id = task_id
         self.function = function
@@ -132,6 +134,8 @@ class TaskRecord:
         """Relative expected cost given by the application, or None."""
         self.front = front
         """The application-side object (callback, future); opaque to the core."""
+        self.journal = journal
+        """Under which key its result is written down, or None; opaque to the core."""
         self.state = TaskState.WAITING
         self.attempts: list[Attempt] = []
         self.failures = 0

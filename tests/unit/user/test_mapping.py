@@ -12,12 +12,15 @@ import pytest
 from hxgrid.errors import TaskError, TaskFailed
 from hxgrid.modules import calls
 from hxgrid.user.core.task import TaskRecord
+from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.mapping import FEWEST_PIECES, LARGEST_PIECE, GridMap
 from hxgrid.wire.batches import ResultRecord
 
 
 class FakeGrid:
     """Runs batches when it is told to, in the order it is told."""
+
+    call_journal: CallJournal | None = None
 
     def __init__(self, *, seconds_per_call: float = 1.0, at_once: bool = True) -> None:
         self.seconds_per_call = seconds_per_call
@@ -33,8 +36,10 @@ class FakeGrid:
         front: Any,
         *,
         idempotent: bool,
+        keys: tuple[bytes | None, ...] | None = None,
     ) -> TaskRecord:
         assert idempotent
+        assert keys is None
         record = TaskRecord(len(self.sizes) + 1, 1, b"", stored_bytes=0, raw_bytes=0)
         self.sizes.append(len(calls.unpack_calls(packed[0])))
         self.waiting.append((record, function, packed[0], front))
