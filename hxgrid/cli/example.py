@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hxgrid.cli import normalmapper
+from hxgrid.cli import mandelbrot, normalmapper
 from hxgrid.cli.options import Common, common_options
 from hxgrid.cli.output import count_of, duration, is_terminal, say, show, width
 from hxgrid.cli.progress import Bar
@@ -37,10 +37,12 @@ def command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         show("pi             digits of pi, nine by each task, which knows nothing of the others")
         show("normalmapper   what a detailed mesh looks like, as a normal map for a simple one")
+        show("mandelbrot     pictures of the Mandelbrot set, to any depth")
         say("\nNext: hxgrid example pi --digits 1000 --local")
 
 
 command.add_command(normalmapper.command)
+command.add_command(mandelbrot.command)
 
 
 @command.command("pi")
