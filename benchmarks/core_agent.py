@@ -50,7 +50,6 @@ SETTINGS = CoreSettings(
         processors=2,
         memory_bytes=8 << 30,
     ),
-    token="",
     slots=2,
     spare_processes=2,
     max_parked_processes=8,

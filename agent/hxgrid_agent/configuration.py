@@ -21,7 +21,7 @@ MOST_SPARES = 8
 
 
 def core_settings(
-    settings: AgentSettings, security: Security, capabilities: Capabilities, boot_id: str
+    settings: AgentSettings, capabilities: Capabilities, boot_id: str
 ) -> CoreSettings:
     """Fill in what the core must know."""
     slots = settings.slots or max(1, capabilities.processors - settings.free_cpu_count)
@@ -30,7 +30,6 @@ def core_settings(
         boot_id=boot_id,
         name=agent_name(settings),
         capabilities=capabilities,
-        token=security.token if security.needs_token else "",
         slots=slots,
         spare_processes=min(slots, MOST_SPARES) if spares is None else spares,
         max_parked_processes=max(settings.max_parked_processes, slots),
@@ -70,7 +69,7 @@ def store_folder(settings: AgentSettings) -> Path:
 
 
 def check_coordinator(settings: AgentSettings, security: Security) -> None:
-    """Refuse an address that must not be talked to: the loopback token stays on this computer."""
+    """Refuse an address that must not be talked to: without keys it stays on this computer."""
     if not security.is_loopback_only or not settings.coordinator:
         return
     host, _ = split_address(settings.coordinator, DEFAULT_PORT)

@@ -29,16 +29,10 @@ from hxgrid.transport.discovery import (
     ReportTrouble,
     Started,
 )
+from hxgrid.transport.line import Line
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.remembered import RememberedCoordinators
-from hxgrid.transport.sockets import (
-    MESSAGES_PER_TURN,
-    Socket,
-    SocketFactory,
-    is_loopback,
-    receive_message,
-    send_message,
-)
+from hxgrid.transport.sockets import MESSAGES_PER_TURN, SocketFactory
 from hxgrid.wire.documents import pack_document, read_document
 from hxgrid.wire.messages import AgentStatus, Refusal, StatusReceived
 from hxgrid.wire.versions import is_compatible, mismatch_text
@@ -60,16 +54,14 @@ class CoordinatorLink:
         factory: SocketFactory,
         describe: Callable[[], AgentStatus],
         *,
-        is_loopback_only: bool,
         seed: int | None = None,
         remembered: RememberedCoordinators | None = None,
     ) -> None:
         self._settings = settings
         self._loop = loop
         self._clock = clock
-        self._factory = factory
         self._describe = describe
-        self._is_loopback_only = is_loopback_only
+        self._is_loopback_only = factory.security.is_loopback_only
         self._grid = settings.name or ""
         self._remembered = remembered if remembered is not None else RememberedCoordinators()
         self._discovery = Discovery(
@@ -82,7 +74,15 @@ class CoordinatorLink:
             seed if seed is not None else secrets.randbits(32),
         )
         self._beacon = BeaconClient(loop, "agent", settings.beacon_port, self._on_answer)
-        self._socket: Socket | None = None
+        self._line = Line(
+            loop,
+            clock,
+            factory,
+            "coordinator",
+            on_ready=self.tell_now,
+            on_readable=self._on_readable,
+            on_failed=self._on_wrong_program,
+        )
         self._heard_at = 0.0
         self._status_at = 0.0
         # As discovery is only a few datagrams, silence is acted upon long before the lease ends.
@@ -96,10 +96,8 @@ class CoordinatorLink:
 
     def close(self) -> None:
         """Take leave of the coordinator and close everything. Twice is harmless."""
-        if self._socket is not None:
-            status = self._describe().model_copy(update={"leaving": True})
-            send_message(self._socket, pack_document(status))
-        self._disconnect()
+        self._send(self._describe().model_copy(update={"leaving": True}))
+        self._line.close(at_once=False)
         self._beacon.close()
 
     def tick(self, now: float) -> None:
@@ -107,27 +105,31 @@ class CoordinatorLink:
         deadline = self._discovery.next_deadline()
         if deadline is not None and now >= deadline:
             self._carry_out(self._discovery.tick(now))
-        if self._socket is None:
-            return
-        if now >= self._status_at:
+        self._line.tick(now)
+        if self._line.is_proved and now >= self._status_at:
             self.tell_now()
-        if now >= self._heard_at + self._silence_s:
+        if self._line.is_open and now >= self._heard_at + self._silence_s:
             self._heard_at = now
             self._handle(LinkLost("no answer"))
 
     def next_deadline(self) -> float | None:
         """When `tick` is wanted."""
-        deadline = self._discovery.next_deadline()
-        if self._socket is None:
-            return deadline
-        due = min(self._status_at, self._heard_at + self._silence_s)
-        return due if deadline is None else min(deadline, due)
+        moments = [self._discovery.next_deadline(), self._line.next_deadline()]
+        if self._line.is_open:
+            moments.append(self._heard_at + self._silence_s)
+        if self._line.is_proved:
+            moments.append(self._status_at)
+        return min((moment for moment in moments if moment is not None), default=None)
 
     def tell_now(self) -> None:
         """Send the agent's status."""
-        if self._socket is not None:
-            self._status_at = self._clock.now() + self._settings.status_s
-            send_message(self._socket, pack_document(self._describe()))
+        self._status_at = self._clock.now() + self._settings.status_s
+        self._send(self._describe())
+
+    def _send(self, status: AgentStatus) -> None:
+        if self._line.is_proved:
+            proved = status.model_copy(update={"proof": self._line.proof})
+            self._line.send(pack_document(proved))
 
     def _handle(self, event: Event) -> None:
         self._carry_out(self._discovery.handle(event, self._clock.now()))
@@ -152,39 +154,21 @@ class CoordinatorLink:
         self._handle(AnswerHeard(answer, host))
 
     def _connect(self, host: str, port: int) -> None:
-        self._disconnect()
-        if self._is_loopback_only and not (host == "localhost" or is_loopback(host)):
-            # The token is for this computer; an answer by UDP may name any other.
-            self._handle(LinkLost("it is not on this computer, and there are no keys"))
-            return
-        try:
-            key = self._settings.coordinator_key
-            self._socket = self._factory.dealer(host, port, server_key=key)
-        except HxGridError as error:
-            self._log.warning("cannot connect to the coordinator", why=error.headline)
-            return
+        self._line.close(at_once=False)
         self._heard_at = self._clock.now()
-        self._status_at = 0.0
-        # The first status goes out in the moment in which there is a connection.
-        self._loop.register(self._socket, self._on_readable, on_writable=self._on_connected)
+        try:
+            # The first status goes out in the moment in which there is a connection.
+            self._line.open(host, port, self._settings.coordinator_key)
+        except HxGridError as error:
+            self._handle(LinkLost(error.headline))
 
-    def _disconnect(self) -> None:
-        if self._socket is not None:
-            self._loop.unregister(self._socket)
-            self._socket.close()
-            self._socket = None
-
-    def _on_connected(self) -> None:
-        assert self._socket is not None
-        self._loop.modify(self._socket, self._on_readable)
-        self.tell_now()
+    def _on_wrong_program(self, error: HxGridError) -> None:
+        self._handle(LinkLost(str(error)))
 
     def _on_readable(self) -> None:
         for _ in range(MESSAGES_PER_TURN):
-            if self._socket is None:  # closed upon what came before
-                return
-            received = receive_message(self._socket, is_router=False)
-            if received is None:
+            received = self._line.receive()
+            if received is None:  # or closed upon what came before
                 return
             try:
                 document = read_document(received.header)

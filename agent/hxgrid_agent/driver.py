@@ -22,7 +22,14 @@ from hxgrid.transport.addresses import own_addresses
 from hxgrid.transport.connections import ConnectionCap
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.security import Security, ZapHandler
-from hxgrid.transport.sockets import LOOPBACK, Socket, SocketFactory, SocketLimits, is_loopback
+from hxgrid.transport.sockets import (
+    LOOPBACK,
+    Socket,
+    SocketFactory,
+    SocketLimits,
+    bound_address,
+    is_loopback,
+)
 from hxgrid.wire.messages import AgentStatus, NetworkAddress, RosterEntry
 from hxgrid_agent.blob_work import BlobWork
 from hxgrid_agent.configuration import (
@@ -78,7 +85,7 @@ class AgentDriver:
         """Known after `open`."""
         self.loop = Loop(clock, "agent")
         self.capabilities = capabilities()
-        self.core = AgentCore(core_settings(settings, security, self.capabilities, self.boot_id))
+        self.core = AgentCore(core_settings(settings, self.capabilities, self.boot_id))
         self._settings = settings
         self._security = security
         self._clock = clock
@@ -124,7 +131,9 @@ class AgentDriver:
         self._sweeper.start()
         assert self._socket is not None
         self._transfers = Transfers(self._clock, self.on_event)
-        self._peers = Peers(self._socket, self._clock, self.on_event, self._transfers)
+        what = f"agent {self.core.table.settings.name}"
+        door = self._security.doorkeeper("agent", what, *bound_address(self._socket))
+        self._peers = Peers(self._socket, self._clock, self.on_event, self._transfers, door)
         blobs = BlobWork(self._store, self._side, self.on_event)
         self._transfers.connect(self._peers, blobs)
         slots = self.core.table.settings.slots
@@ -152,7 +161,6 @@ class AgentDriver:
                 self._clock,
                 factory,
                 self.status,
-                is_loopback_only=self._security.is_loopback_only,
             )
             self._link.start()
 
@@ -217,7 +225,6 @@ class AgentDriver:
         settings = self.core.table.settings
         keys = self._security.keys
         return AgentStatus(
-            token=self._security.token,
             agent=self.boot_id,
             name=settings.name,
             addresses=self.addresses(),

@@ -38,7 +38,7 @@ from hxgrid.wire.batches import (
     unpack_ping,
 )
 from hxgrid.wire.documents import pack_document, read_document, read_protocol
-from hxgrid.wire.messages import Batch, Document, Refusal, ToAgent
+from hxgrid.wire.messages import Batch, Challenge, Document, Hello, Refusal, ToAgent
 from hxgrid.wire.versions import is_compatible, mismatch_text
 from hxgrid_agent.core.attempt import Attempt
 from hxgrid_agent.core.events import (
@@ -54,6 +54,7 @@ from hxgrid_agent.core.session import Session
 
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
+    from hxgrid.transport.proof import Doorkeeper
 
 MAX_STRIKES = 16
 """Malformed messages that a peer may send before it is not listened to any more."""
@@ -92,7 +93,9 @@ class Peers:
         clock: Clock,
         on_event: Callable[[Event], None],
         bulk: Bulk,
+        door: Doorkeeper,
     ) -> None:
+        self._door = door
         self._socket = socket
         self._clock = clock
         self._on_event = on_event
@@ -177,10 +180,21 @@ class Peers:
             self.send(peer, pack_document(Refusal(code="protocol", text=text)))
             self.dropped_count += 1
             return
-        if isinstance(document, _TO_AGENT):
+        if isinstance(document, Challenge):
+            self.send(peer, pack_document(self._door.answer(document)))
+        elif isinstance(document, Hello) and (refusal := self._refusal(document)) is not None:
+            self.dropped_count += 1
+            self.send(peer, pack_document(refusal))
+        elif isinstance(document, _TO_AGENT):
             self._on_event(DocumentReceived(peer, cast("ToAgent", document)))
         else:
             self.dropped_count += 1
+
+    def _refusal(self, hello: Hello) -> Refusal | None:
+        # Who speaks another version hears about that from the core.
+        if not is_compatible(hello.protocol.major):
+            return None
+        return self._door.refusal(hello.proof)
 
     def _strike(self, received: Received, why: str) -> None:
         peer = received.sender

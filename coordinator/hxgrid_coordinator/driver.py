@@ -14,6 +14,7 @@ from hxgrid.transport.addresses import own_addresses
 from hxgrid.transport.beacon import Answer, BeaconClient, BeaconServer, Question
 from hxgrid.transport.connections import ConnectionCap
 from hxgrid.transport.loop import Loop
+from hxgrid.transport.proof import Doorkeeper
 from hxgrid.transport.security import Security, ZapHandler
 from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
@@ -21,6 +22,7 @@ from hxgrid.transport.sockets import (
     Socket,
     SocketFactory,
     SocketLimits,
+    bound_address,
     is_loopback,
     peer_address,
     peer_key,
@@ -29,7 +31,7 @@ from hxgrid.transport.sockets import (
 )
 from hxgrid.wire.batches import pack_pong, unpack_ping
 from hxgrid.wire.documents import pack_document, read_document, read_protocol
-from hxgrid.wire.messages import AgentStatus, Batch, Protocol, Refusal, RosterRequest
+from hxgrid.wire.messages import AgentStatus, Batch, Challenge, Protocol, Refusal, RosterRequest
 from hxgrid.wire.versions import is_compatible, mismatch_text
 from hxgrid_coordinator.core.actions import Announce, Send
 from hxgrid_coordinator.core.events import AgentReported, Event, RosterAsked
@@ -75,6 +77,7 @@ class CoordinatorDriver:
         self._socket: Socket | None = None
         self._zap: ZapHandler | None = None
         self._cap: ConnectionCap | None = None
+        self._door: Doorkeeper  # made by `open`
         self._beacon = BeaconServer(self.loop, clock, self._answer_question)
         self._namesakes = BeaconClient(
             self.loop, "coordinator", settings.beacon_port, self._hear_coordinator
@@ -99,6 +102,9 @@ class CoordinatorDriver:
         )
         factory = SocketFactory(self._context, self._security, limits)
         self._socket, self.port = factory.router(settings.bind, settings.port)
+        what = f"the coordinator of grid {self.grid!r}"
+        host, port = bound_address(self._socket)
+        self._door = self._security.doorkeeper("coordinator", what, host, port)
         self._cap = ConnectionCap(self.loop, self._socket, settings.max_connections)
         self._cap.open()
         self._zap.cap = self._cap
@@ -187,7 +193,8 @@ class CoordinatorDriver:
             self._carry_out(self.registry.handle(event, self._clock.now()))
 
     def _event(self, received: Received) -> Event | None:
-        """Turn a message into a fact; None if it was refused or means nothing here."""
+        """Turn a message into a fact; None if it was refused, answered, or means nothing here."""
+        assert self._socket is not None
         frame = received.header
         protocol = None
         try:
@@ -197,16 +204,21 @@ class CoordinatorDriver:
             if protocol is None or is_compatible(protocol.major):
                 raise
             document = None
-        if isinstance(document, AgentStatus | RosterRequest):
+        if isinstance(document, AgentStatus | RosterRequest | Challenge):
             protocol = document.protocol
         if protocol is not None and not is_compatible(protocol.major):
             self._refuse_version(received, protocol)
             return None
+        if isinstance(document, Challenge):
+            answer = pack_document(self._door.answer(document))
+            send_message(self._socket, answer, to=received.sender)
+            return None
         if not isinstance(document, AgentStatus | RosterRequest):
             self.dropped_count += 1
             return None
-        if not self._security.check_token(document.token):
-            self._refuse(received, Refusal(code="token", text=self._token_text()))
+        refusal = self._door.refusal(document.proof)
+        if refusal is not None:
+            self._refuse(received, refusal)
             return None
         host = self._seen_host(received)
         if isinstance(document, AgentStatus):
@@ -226,12 +238,6 @@ class CoordinatorDriver:
         assert self._socket is not None
         self._drop(received, refusal.text)
         send_message(self._socket, pack_document(refusal), to=received.sender)
-
-    def _token_text(self) -> str:
-        return (
-            "this coordinator serves only programs of its own user on its own computer; "
-            "start it, the agents and the users with --trust-network, or all of them without"
-        )
 
     def _carry_out(self, actions: list[Send | Announce]) -> None:
         assert self._socket is not None

@@ -17,6 +17,7 @@ import zmq
 from hxgrid.clock import MonotonicClock
 from hxgrid.errors import HxGridError
 from hxgrid.transport.beacon import Answer, BeaconClient
+from hxgrid.transport.dialling import Proved
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.sockets import Socket, SocketFactory
 from hxgrid.user.seeking import SEEK_LIMIT_S, Seeker
@@ -150,8 +151,8 @@ def _seeker(
     shown = f"{address.host}:{address.port}"
     started_at = time.monotonic()
 
-    def on_found(found: Socket) -> None:
-        found.close(0)
+    def on_found(found: Proved) -> None:
+        found.socket.close(0)
         reached[number] = Reached(shown, True, "", time.monotonic() - started_at)
 
     def on_given_up(why: str) -> None:

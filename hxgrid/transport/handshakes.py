@@ -19,25 +19,45 @@ if TYPE_CHECKING:
 _AUTH: Final = int(zmq.EVENT_HANDSHAKE_FAILED_AUTH)
 _PROTOCOL: Final = int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 _NO_DETAIL: Final = int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+_MADE: Final = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+_CLOSED: Final = int(zmq.EVENT_CLOSED)
+_DISCONNECTED: Final = int(zmq.EVENT_DISCONNECTED)
 _MECHANISM_MISMATCH: Final = int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
+
+_ENDS: Final = {_CLOSED: "nothing listens there", _DISCONNECTED: "it hung up"}
 
 
 class HandshakeWatch:
     """Tells why handshakes of one connecting socket fail; served by the loop."""
 
     def __init__(
-        self, loop: Loop, socket: Socket, on_failed: Callable[[str], None], *, has_keys: bool
+        self,
+        loop: Loop,
+        socket: Socket,
+        on_failed: Callable[[str], None],
+        *,
+        has_keys: bool,
+        on_made: Callable[[], None] | None = None,
+        on_ended: Callable[[str], None] | None = None,
     ) -> None:
+        """`on_made` hears when one succeeds: a socket can be written to before that.
+
+        `on_ended`, for a socket that connects only once, hears of failures of other kinds.
+        """
         self._loop = loop
         self._socket = socket
         self._on_failed = on_failed
         """Called with one phrase, on the loop's thread; it may close the watch."""
         self._has_keys = has_keys
+        self._on_made = on_made
+        self._on_ended = on_ended
+        ends = _CLOSED | _DISCONNECTED if on_ended is not None else 0
+        self._events = _MADE | _AUTH | _PROTOCOL | _NO_DETAIL | ends
         self._monitor: Socket | None = None
 
     def open(self) -> None:
         """Begin to watch; before the socket connects, or the first failure may be missed."""
-        self._monitor = self._socket.get_monitor_socket(_AUTH | _PROTOCOL | _NO_DETAIL)
+        self._monitor = self._socket.get_monitor_socket(self._events)
         self._loop.register(self._monitor, self._on_readable)
 
     def close(self) -> None:
@@ -54,6 +74,10 @@ class HandshakeWatch:
             phrase = reason(event["event"], event["value"], self._has_keys)
             if phrase:
                 self._on_failed(phrase)
+            elif self._on_made is not None and event["event"] == _MADE:
+                self._on_made()
+            elif self._on_ended is not None and event["event"] in _ENDS:
+                self._on_ended(_ENDS[event["event"]])
 
 
 def reason(event: int, value: int, has_keys: bool) -> str:

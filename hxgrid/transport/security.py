@@ -4,8 +4,9 @@ Three situations, told apart by `Security`:
 
 * **Keys.** Every connection is CURVE in both directions; whoever binds has the list of public keys
   that may connect, and libzmq asks it through ZAP before a single message gets through.
-* **Loopback** (no keys). Programs bind 127.0.0.1 only, and every first message must show a token
-  from a file that only its owner can read: other people on the same computer stay out.
+* **Loopback** (no keys). Programs bind 127.0.0.1 only, and both ends of each connection prove
+  that they know a token from a file that only its owner can read (`hxgrid.transport.proof`): other
+  people on the same computer stay out, and learn nothing by listening where we connect.
 * **Trusted network** (no keys, `trust_network`). Everybody on the LAN is let in, as it always
   was with the original.
 
@@ -17,7 +18,6 @@ out everybody for ever.
 
 from __future__ import annotations
 
-import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -29,6 +29,7 @@ from zmq.utils import z85
 
 from hxgrid.errors import ConfigError, StoreError
 from hxgrid.logs import get_logger
+from hxgrid.transport.proof import NONCE_BYTES, Asker, Doorkeeper, Prover, endpoint_of
 from hxgrid.transport.system import is_private_file, write_private_file
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Security:
         self.allowed = allowed if allowed is not None else AllowList()
         self.trust_network = trust_network
         self.token = token
-        """Shown in first messages, and expected in them; empty unless `needs_token`."""
+        """What both ends of a connection prove to know; never sent. Empty unless `needs_proof`."""
 
     @classmethod
     def from_settings(
@@ -131,20 +132,37 @@ class Security:
         return cls(keys=keys, allowed=allowed, trust_network=trust_network, token=token)
 
     @property
-    def needs_token(self) -> bool:
-        """Whether first messages must show the loopback token."""
-        return self.keys is None and not self.trust_network
+    def needs_proof(self) -> bool:
+        """Whether both ends of each connection must prove that they know the loopback token."""
+        return self.is_loopback_only
 
     @property
     def is_loopback_only(self) -> bool:
         """Whether nothing but loopback may be bound."""
         return self.keys is None and not self.trust_network
 
-    def check_token(self, shown: str) -> bool:
-        """Tell whether a first message may be believed. Takes the same time for every wrong one."""
-        if not self.needs_token:
-            return True
-        return bool(self.token) and hmac.compare_digest(shown.encode(), self.token.encode())
+    def asker(self, role: str, host: str, port: int) -> Asker:
+        """Return what one new connection to this address begins with; only if `needs_proof`."""
+        return Asker(self._secret(), role, _new_nonce(), endpoint_of(host, port))
+
+    def doorkeeper(self, role: str, what: str, host: str, port: int) -> Doorkeeper:
+        """Return what judges first messages at the address that was bound; `what` is for people."""
+        if not self.needs_proof:
+            return Doorkeeper(what, None)
+        endpoint = endpoint_of(host, port)
+        return Doorkeeper(what, Prover(self._secret(), role, _new_nonce(), endpoint))
+
+    def _secret(self) -> str:
+        if not self.token:
+            raise ConfigError(
+                "there is no loopback token",
+                advice="Make Security with from_settings(), which reads it.",
+            )
+        return self.token
+
+
+def _new_nonce() -> str:
+    return secrets.token_hex(NONCE_BYTES)
 
 
 def token_for(folder: Path | None = None) -> str:

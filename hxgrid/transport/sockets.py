@@ -12,7 +12,7 @@ sends faster than we read is held back by TCP.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import zmq
@@ -122,8 +122,24 @@ class SocketFactory:
             socket.close(0)
             raise
 
-    def dealer(self, host: str, port: int, server_key: str = "") -> Socket:
+    @property
+    def security(self) -> Security:
+        """What the sockets are protected by."""
+        return self._security
+
+    def dealer(
+        self,
+        host: str,
+        port: int,
+        server_key: str = "",
+        *,
+        before_connect: Callable[[Socket], None] | None = None,
+    ) -> Socket:
         """Return a DEALER that connects, and connects again whenever the connection is lost.
+
+        But where connections must be proved (`Security.needs_proof`) it connects once: when that
+        fails or ends, the socket is dead, because another program may have the port by now. Use
+        `hxgrid.transport.dialling.Dial` there. `before_connect` may attach a monitor.
 
         While there is no connection `send_message` returns False; register the socket with
         `on_writable` to learn when there is one. What was queued for a lost connection is gone.
@@ -141,7 +157,11 @@ class SocketFactory:
             socket.curve_serverkey = server_key.encode()
             socket.curve_publickey = keys.public.encode()
             socket.curve_secretkey = keys.secret.encode()
+        if self._security.needs_proof:
+            socket.reconnect_ivl, socket.reconnect_ivl_max = -1, 0
         try:
+            if before_connect is not None:
+                before_connect(socket)
             socket.connect(f"tcp://{bracketed(host)}:{port}")
         except zmq.ZMQError as error:
             socket.close(0)
@@ -182,17 +202,25 @@ class SocketFactory:
             if error.errno == zmq.EADDRINUSE and or_any_port:
                 return self._bind(socket, host, 0, False)
             raise _translated(error, host, port) from error
-        endpoint = socket.last_endpoint
-        text = endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)
-        return int(text.rstrip("\0").rpartition(":")[2])
+        return bound_address(socket)[1]
+
+
+def bound_address(socket: Socket) -> tuple[str, int]:
+    """Return the address, as a number, and the port that a socket has bound last."""
+    endpoint = socket.last_endpoint
+    text = endpoint.decode() if isinstance(endpoint, bytes) else str(endpoint)
+    host, _, port = text.rstrip("\0").removeprefix("tcp://").rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def check_bind_host(host: str, security: Security) -> str:
     """Return the host to bind, after asking whether it may be."""
     if not security.is_loopback_only:
         return host or "*"
-    if not host or host == "localhost" or is_loopback(host):
-        return host or LOOPBACK
+    if is_loopback(host):
+        return host
+    if not host or host == "localhost":
+        return LOOPBACK  # whatever else the name may mean: what both ends prove is a number
     raise ConfigError(
         f"without keys only loopback may be bound, not {host}",
         advice="Give --trust-network if everybody who reaches this network may run programs here.",

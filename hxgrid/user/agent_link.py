@@ -10,6 +10,9 @@ agent does not know who talks to it. Either a send finds no connection, or the a
 are. Then everything unsent is dropped and the core is told, and HOLDINGS will tell it what has
 arrived there and what has not. A PING is answered to strangers too, so each one goes with an
 ACKNOWLEDGE of nothing, which is not.
+
+Where connections are proved, ZeroMQ renews none: a send that finds no connection ends the link, and
+the core has the agent dialled anew, which resumes the session in the same way.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from typing import Final, Protocol
 from hxgrid.errors import ProtocolError, TransportError
 from hxgrid.logs import get_logger
 from hxgrid.modules.images import platform_names
+from hxgrid.transport.dialling import Proved
 from hxgrid.transport.flow import Outbox
-from hxgrid.transport.sockets import MESSAGES_PER_TURN, Socket, receive_message, send_message
+from hxgrid.transport.sockets import MESSAGES_PER_TURN, receive_message, send_message
 from hxgrid.user.arrivals import Arrivals
 from hxgrid.user.network import Network
 from hxgrid.user.results import ResultMemory
@@ -125,7 +129,7 @@ class AgentLink:
         self,
         owner: LinkOwner,
         network: Network,
-        socket: Socket,
+        proved: Proved,
         entry: RosterEntry,
         hello: Hello,
         memory: ResultMemory,
@@ -147,8 +151,10 @@ class AgentLink:
         self.greet_deadline: float | None = network.clock.now() + GREET_LIMIT_S
         self._owner = owner
         self._loop = network.loop
-        self._socket = socket
-        self._hello = pack_document(hello)
+        self._socket = proved.socket
+        self._proof = proved.proof
+        self._connects_again = proved.connects_again
+        self.set_hello(hello)
         self._memory = memory
         self._clock = network.clock
         self._handle = 0
@@ -182,7 +188,7 @@ class AgentLink:
 
     def set_hello(self, hello: Hello) -> None:
         """Say this from the next renewal of the connection on."""
-        self._hello = pack_document(hello)
+        self._hello = pack_document(hello.model_copy(update={"proof": self._proof}))
 
     @property
     def is_open(self) -> bool:
@@ -315,7 +321,11 @@ class AgentLink:
         if send_message(self._socket, frames):
             self.has_sent = True
             return True
-        self._renew()
+        if self._connects_again:
+            self._renew()
+        else:
+            # Whoever has the port now must prove itself first, and that needs another socket.
+            self._owner.on_broken(self, "the connection was lost")
         return False
 
     # -- receiving

@@ -12,7 +12,8 @@ from functools import partial
 from typing import Final, Protocol
 
 from hxgrid.logs import get_logger
-from hxgrid.transport.sockets import Socket, is_loopback
+from hxgrid.transport.dialling import Proved
+from hxgrid.transport.sockets import is_loopback
 from hxgrid.user.agent_link import AgentLink, LinkOwner
 from hxgrid.user.core.actions import ConnectAgent, DisconnectAgent, PingAgents
 from hxgrid.user.core.events import AgentUnreachable, Event
@@ -119,7 +120,7 @@ class Connections:
         self.drop(entry.agent)
         addresses = entry.addresses
         if self._network.security.is_loopback_only:
-            # The token is for this computer; it must not be shown to another.
+            # Without keys only what is on this computer can prove itself.
             addresses = tuple(a for a in addresses if is_loopback(a.host))
         seeker = Seeker(
             self._network.loop,
@@ -174,9 +175,9 @@ class Connections:
             link.close()
         self._owner.on_dropped(agent, link)
 
-    def _found(self, entry: RosterEntry, socket: Socket) -> None:
+    def _found(self, entry: RosterEntry, proved: Proved) -> None:
         self._seekers.pop(entry.agent, None)
-        link = AgentLink(self._owner, self._network, socket, entry, self._hello(), self._memory)
+        link = AgentLink(self._owner, self._network, proved, entry, self._hello(), self._memory)
         self.links[entry.agent] = self._greeting[entry.agent] = link
         link.start()
 

@@ -326,7 +326,6 @@ class Engine:
         return Hello(
             session=self.session_id,
             ticket=self._ticket,
-            token=self._security.token,
             user_name=_user_name(),
             host=platform.node()[:256],
             process_id=os.getpid(),

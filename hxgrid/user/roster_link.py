@@ -34,15 +34,9 @@ from hxgrid.transport.discovery import (
     ReportTrouble,
     Started,
 )
-from hxgrid.transport.handshakes import HandshakeWatch
+from hxgrid.transport.line import Line
 from hxgrid.transport.remembered import RememberedCoordinators
-from hxgrid.transport.sockets import (
-    MESSAGES_PER_TURN,
-    Socket,
-    is_loopback,
-    receive_message,
-    send_message,
-)
+from hxgrid.transport.sockets import MESSAGES_PER_TURN
 from hxgrid.user.network import Network
 from hxgrid.wire.documents import pack_document, read_document
 from hxgrid.wire.messages import Refusal, Roster, RosterEntry, RosterRequest
@@ -94,7 +88,6 @@ class RosterLink:
         self.refusal: HxGridError | None = None
         """Why the coordinator last tried does not let us in, where that does not get better."""
         self._owner = owner
-        self._loop = network.loop
         self._clock = network.clock
         self._network = network
         self._discovery = discovery
@@ -103,8 +96,15 @@ class RosterLink:
         self._remembered = remembered
         self._is_detailed = is_detailed  # everything known of each agent, for people
         self._beacon = BeaconClient(network.loop, "user", settings.beacon_port, self._on_answer)
-        self._socket: Socket | None = None
-        self._watch: HandshakeWatch | None = None
+        self._line = Line(
+            network.loop,
+            network.clock,
+            network.factory,
+            "coordinator",
+            on_ready=self._ask_now,
+            on_readable=self._on_readable,
+            on_failed=self._on_wrong_program,
+        )
         self._version = 0
         self._poll_at: float | None = None
         self._lost_at: float | None = None
@@ -118,7 +118,7 @@ class RosterLink:
     def close(self) -> None:
         """Let go of all sockets. Twice is harmless."""
         self._beacon.close()
-        self._disconnect()
+        self._line.close()
         self._poll_at = self._lost_at = None
 
     def tried(self) -> tuple[str, ...]:
@@ -131,11 +131,17 @@ class RosterLink:
 
     def next_deadline(self) -> float | None:
         """Return when `tick` is wanted next."""
-        moments = (self._poll_at, self._lost_at, self._discovery.next_deadline())
+        moments = (
+            self._poll_at,
+            self._lost_at,
+            self._discovery.next_deadline(),
+            self._line.next_deadline(),
+        )
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self._line.tick(now)
         if self._poll_at is not None and now >= self._poll_at:
             self._poll(now)
         if self._lost_at is not None and now >= self._lost_at:
@@ -169,59 +175,33 @@ class RosterLink:
     # -- the connection
 
     def _connect(self, host: str, port: int) -> None:
-        self._disconnect()
         self._parts.clear()
-        if self._network.security.is_loopback_only and not (
-            host == "localhost" or is_loopback(host)
-        ):
-            # The token is for this computer; it must not be shown to another.
-            self._lose("it is not on this computer, and there are no keys")
-            return
         try:
-            socket = self._network.factory.dealer(host, port, self._settings.coordinator_key)
+            # Asked as soon as there is a connection, and again with each renewed one.
+            self._line.open(host, port, self._settings.coordinator_key)
+        except AuthenticationError as error:
+            self._lose(error.headline)
         except HxGridError as error:
             self._lose(str(error))
-            return
-        self._socket = socket
-        has_keys = self._network.security.keys is not None
-        self._watch = HandshakeWatch(self._loop, socket, self._on_rejected, has_keys=has_keys)
-        self._watch.open()
-        # Asked as soon as there is a connection, and again with each renewed one.
-        self._loop.register(socket, self._on_readable, on_writable=self._on_writable)
 
-    def _disconnect(self) -> None:
-        socket, self._socket = self._socket, None
-        if self._watch is not None:
-            self._watch.close()
-            self._watch = None
-        if socket is not None:
-            self._loop.unregister(socket)
-            socket.close(0)
-
-    def _on_rejected(self, why: str) -> None:
+    def _on_wrong_program(self, error: HxGridError) -> None:
         if not self.is_linked:
-            self._refuse(
-                AuthenticationError,
-                f"{why}; keys are set by public_key, secret_key, "
-                "coordinator_key and the other side's allowed_keys",
-            )
+            kind = VersionMismatch if isinstance(error, VersionMismatch) else AuthenticationError
+            self._refuse(kind, str(error))
 
-    def _on_writable(self) -> None:
+    def _ask_now(self) -> None:
         self._poll(self._clock.now())
 
     def _poll(self, now: float) -> None:
-        if self._socket is None:
-            return
-        request = RosterRequest(
-            token=self._network.security.token,
-            boot_id=self.boot_id,
-            version=self._version,
-            detailed=self._is_detailed,
-        )
-        is_sent = send_message(self._socket, pack_document(request))
-        on_writable = None if is_sent else self._on_writable
-        self._loop.modify(self._socket, self._on_readable, on_writable=on_writable)
         self._poll_at = now + (self._settings.poll_s if self._has_agents else FIRST_POLL_S)
+        if self._line.is_proved:
+            request = RosterRequest(
+                proof=self._line.proof,
+                boot_id=self.boot_id,
+                version=self._version,
+                detailed=self._is_detailed,
+            )
+            self._line.send(pack_document(request))
         if self._lost_at is None and self.is_linked:
             self._lost_at = now + self._settings.suspect_after_s
 
@@ -232,9 +212,7 @@ class RosterLink:
 
     def _on_readable(self) -> None:
         for _ in range(MESSAGES_PER_TURN):
-            if self._socket is None:
-                return
-            message = receive_message(self._socket, is_router=False)
+            message = self._line.receive()
             if message is None:
                 return
             try:

@@ -4,15 +4,17 @@ An agent has an address for every network card, and behind some of them another 
 (many computers have a 192.168.56.1 of their own). So all are asked at once a question that a
 stranger may ask and that shows who answers: an ACKNOWLEDGE of nothing, upon which an agent says
 `WhoAreYou` with its boot id. The first right one is kept. Only there the session's secrets are
-shown.
+shown. Without keys, each must first prove who has started it (`hxgrid.transport.dialling`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from hxgrid.errors import HxGridError, ProtocolError
+from hxgrid.transport.dialling import Dial, Proved
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
@@ -34,12 +36,17 @@ _QUESTION = pack_keys(Batch.ACKNOWLEDGE, 0, [])
 class _Candidate:
     """One address and what came of it."""
 
-    __slots__ = ("address", "finding", "socket")
+    __slots__ = ("address", "dial", "finding", "proved")
 
-    def __init__(self, address: NetworkAddress, socket: Socket | None, finding: str) -> None:
+    def __init__(self, address: NetworkAddress) -> None:
         self.address = address
-        self.socket = socket
-        self.finding = finding
+        self.dial: Dial | None = None  # while it is being connected to
+        self.proved: Proved | None = None  # from then on, until it is kept or dropped
+        self.finding = "no answer"
+
+    @property
+    def is_tried(self) -> bool:
+        return self.dial is not None or self.proved is not None
 
 
 class Seeker:
@@ -50,10 +57,11 @@ class Seeker:
         loop: Loop,
         entry: RosterEntry,
         now: float,
-        on_found: Callable[[Socket], None],
+        on_found: Callable[[Proved], None],
         on_given_up: Callable[[str], None],
     ) -> None:
         self.deadline = now + SEEK_LIMIT_S
+        self._started_at = now
         self._loop = loop
         self._entry = entry
         self._on_found = on_found
@@ -62,17 +70,21 @@ class Seeker:
 
     def start(self, factory: SocketFactory, addresses: Sequence[NetworkAddress]) -> None:
         """Ask at all these addresses at once."""
-        for address in addresses:
-            candidate = _Candidate(address, None, "no answer")
-            self._candidates.append(candidate)
+        self._candidates = [_Candidate(address) for address in addresses]
+        for candidate in self._candidates:
+            host, port = candidate.address.host, candidate.address.port
+            dial = Dial(
+                self._loop,
+                "agent",
+                partial(self._listen, candidate),
+                partial(self._on_failed, candidate),
+            )
             try:
-                candidate.socket = factory.dealer(
-                    address.host, address.port, self._entry.public_key
-                )
+                dial.start(factory, host, port, self._entry.public_key, self._started_at)
             except HxGridError as error:
                 candidate.finding = str(error)
                 continue
-            self._listen(candidate, candidate.socket)
+            candidate.dial = dial
         self._give_up_if_over()
 
     def tick(self, now: float) -> None:
@@ -85,7 +97,14 @@ class Seeker:
         for candidate in self._candidates:
             self._drop(candidate)
 
-    def _listen(self, candidate: _Candidate, socket: Socket) -> None:
+    def _on_failed(self, candidate: _Candidate, error: HxGridError) -> None:
+        candidate.dial = None
+        self._reject(candidate, str(error))
+
+    def _listen(self, candidate: _Candidate, proved: Proved) -> None:
+        candidate.dial, candidate.proved = None, proved
+        socket = proved.socket
+
         def on_readable() -> None:
             self._read(candidate, socket)
 
@@ -95,10 +114,11 @@ class Seeker:
                 self._loop.modify(socket, on_readable)
 
         self._loop.register(socket, on_readable, on_writable=on_writable)
+        on_writable()
 
     def _read(self, candidate: _Candidate, socket: Socket) -> None:
         for _ in range(MESSAGES_PER_TURN):
-            if candidate.socket is None:
+            if candidate.proved is None:
                 return
             message = receive_message(socket, is_router=False)
             if message is None:
@@ -110,7 +130,7 @@ class Seeker:
                 return
             match document:
                 case WhoAreYou(boot_id=self._entry.agent):
-                    self._keep(candidate, socket)
+                    self._keep(candidate, candidate.proved)
                 case WhoAreYou():
                     self._reject(candidate, "another agent answers there")
                 case Refusal(text=text):
@@ -118,11 +138,11 @@ class Seeker:
                 case _:
                     pass  # late or unknown: ordinary
 
-    def _keep(self, candidate: _Candidate, socket: Socket) -> None:
-        candidate.socket = None
-        self._loop.unregister(socket)
+    def _keep(self, candidate: _Candidate, proved: Proved) -> None:
+        candidate.proved = None
+        self._loop.unregister(proved.socket)
         self.close()
-        self._on_found(socket)
+        self._on_found(proved)
 
     def _reject(self, candidate: _Candidate, finding: str) -> None:
         candidate.finding = finding
@@ -130,7 +150,7 @@ class Seeker:
         self._give_up_if_over()
 
     def _give_up_if_over(self) -> None:
-        if all(candidate.socket is None for candidate in self._candidates):
+        if not any(candidate.is_tried for candidate in self._candidates):
             self._give_up()
 
     def _give_up(self) -> None:
@@ -139,7 +159,9 @@ class Seeker:
         self._on_given_up("; ".join(findings) or "it has no address that may be used from here")
 
     def _drop(self, candidate: _Candidate) -> None:
-        socket, candidate.socket = candidate.socket, None
-        if socket is not None:
-            self._loop.unregister(socket)
-            socket.close(0)
+        if candidate.dial is not None:
+            candidate.dial.close()
+        proved, candidate.dial, candidate.proved = candidate.proved, None, None
+        if proved is not None:
+            self._loop.unregister(proved.socket)
+            proved.socket.close(0)

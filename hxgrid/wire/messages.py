@@ -9,8 +9,16 @@ is the message's number; numbers are never reused. Two families share the number
   against the pydantic model of that number by `hxgrid.wire.documents` before anything uses it.
 
 Who may send what is told by four unions: `ToAgent`, `FromAgent` (between a user and an agent),
-`ToCoordinator` and `FromCoordinator`. Unknown fields are ignored, unknown numbers are counted and
-dropped. Ids of tasks are 64-bit; every message about an attempt carries the attempt's number.
+`ToCoordinator` and `FromCoordinator`; `Challenge` goes to both, `ChallengeAnswer` comes from both.
+Unknown fields are ignored, unknown numbers are counted and dropped. Ids of tasks are 64-bit; every
+message about an attempt carries the attempt's number.
+
+How a connection begins
+-----------------------
+Where keys are used, or the whole network is trusted, with the first message. Without either, with
+`Challenge`: nothing else is said to a program that has not shown by `ChallengeAnswer` that the same
+person started it, and what is then said first carries a `Proof` of the same kind (1.0 showed the
+token itself, to whoever listened). A connection that is made again begins again.
 
 How a user and an agent talk
 ----------------------------
@@ -121,6 +129,8 @@ Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_CHARS)]
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Identity = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+Nonce = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""32 bytes of chance, or of a keyed hash."""
 Size = Annotated[int, Field(ge=0, le=MAX_PAYLOAD_BYTES)]
 Handle = Annotated[int, Field(ge=0, lt=1 << 32)]
 TaskNumber = Annotated[int, Field(ge=0, lt=1 << 64)]
@@ -142,6 +152,36 @@ class Protocol(Document):
     minor: int = PROTOCOL_MINOR
 
 
+# ------------------------------------------------------------------ whoever connects
+
+
+class Challenge(Document):
+    """60, to an agent or coordinator without keys, since 1.1: prove who has started you."""
+
+    number: Literal[60] = 60
+    protocol: Protocol = Protocol()
+    nonce: Nonce
+    """Of the asker, new for each connection."""
+
+
+class ChallengeAnswer(Document):
+    """61, answer to `Challenge`, since 1.1: the proof (see `hxgrid.transport.proof`)."""
+
+    number: Literal[61] = 61
+    protocol: Protocol = Protocol()
+    nonce: Nonce
+    """Of the program that listens, new at each of its starts."""
+    proof: Nonce
+
+
+class Proof(Document):
+    """What an asker shows in its first message, after it has got the right `ChallengeAnswer`."""
+
+    nonce: Nonce
+    """The one of its `Challenge`."""
+    proof: Nonce
+
+
 # ------------------------------------------------------------------ user and agent
 
 
@@ -154,8 +194,8 @@ class Hello(Document):
     """The session's id, the same at all agents and over reconnects."""
     ticket: Identity
     """128-bit secret of the session; whoever shows it may fetch the session's blobs."""
-    token: str = Field(default="", max_length=256)
-    """The loopback token where no keys are used; empty under trust_network."""
+    proof: Proof | None = None
+    """Where no keys are used, that the user knows the loopback token; none under trust_network."""
     user_name: str = Field(default="", max_length=256)
     host: str = Field(default="", max_length=256)
     process_id: int = 0
@@ -395,7 +435,8 @@ class AgentStatus(Document):
 
     number: Literal[48] = 48
     protocol: Protocol = Protocol()
-    token: str = Field(default="", max_length=256)
+    proof: Proof | None = None
+    """As in `Hello`."""
     agent: Identity
     """Boot id of the agent."""
     name: str = Field(max_length=256)
@@ -432,7 +473,8 @@ class RosterRequest(Document):
 
     number: Literal[50] = 50
     protocol: Protocol = Protocol()
-    token: str = Field(default="", max_length=256)
+    proof: Proof | None = None
+    """As in `Hello`."""
     boot_id: str = Field(default="", max_length=32)
     """Coordinator that `version` belongs to; of another one, the whole roster is sent."""
     version: Annotated[int, Field(ge=0)] = 0

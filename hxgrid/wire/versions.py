@@ -6,8 +6,9 @@ PROTOCOL_MAJOR = 1
 """Changes when old and new programs can no longer understand each other; a peer of another
 major version is refused with a message that names both."""
 
-PROTOCOL_MINOR = 0
-"""Changes when something is added that an older program may ignore."""
+PROTOCOL_MINOR = 1
+"""Changes when something is added that an older program may ignore. 1.1: `Challenge` and `Proof`
+in place of the loopback token; only grids without keys that trust no network notice."""
 
 
 def is_compatible(major: int) -> bool:

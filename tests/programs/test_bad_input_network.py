@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 import hxgrid
+from hxgrid.wire.versions import PROTOCOL_MAJOR, PROTOCOL_MINOR
 from tests.harness import peers, proctree, strangers
 from tests.harness.jobs import Job
 from tests.harness.local_grid import LocalGrid
@@ -159,13 +160,13 @@ def test_a_command_names_both_versions_of_a_strange_coordinator(programs: Progra
     with strangers.OtherVersionCoordinator() as stranger:
         address = f"127.0.0.1:{stranger.port}"
         ended = programs.run("agents", "--coordinator", address)
-        expect_clear(ended, 1, "99.0", "1.0", address)
+        expect_clear(ended, 1, "99.0", f"{PROTOCOL_MAJOR}.{PROTOCOL_MINOR}", address)
 
 
 def test_connecting_names_both_versions_of_a_strange_coordinator(own_process: None) -> None:
     with (
         strangers.OtherVersionCoordinator() as stranger,
-        pytest.raises(hxgrid.VersionMismatch, match=r"99\.0.*1\.0"),
+        pytest.raises(hxgrid.VersionMismatch, match=rf"99\.0.*{PROTOCOL_MAJOR}\.{PROTOCOL_MINOR}"),
     ):
         hxgrid.connect(f"127.0.0.1:{stranger.port}", timeout=5)
 

@@ -85,7 +85,9 @@ class Bench:
     def client(self, security: Security | None = None, server_key: str | None = None) -> Socket:
         """A dealer of a program of its own, with the right keys unless told otherwise."""
         if security is None:
-            security = Security(keys=self.client_keys if self.is_curve else None)
+            security = Security(
+                keys=self.client_keys if self.is_curve else None, trust_network=not self.is_curve
+            )
         if server_key is None:
             server_key = self.server_keys.public if self.is_curve else ""
         context: Context = zmq.Context()
@@ -408,7 +410,7 @@ def test_a_client_that_expects_another_server_is_not_fooled(curve: Bench) -> Non
 
 
 def test_k6_a_client_without_keys_does_not_get_in(curve: Bench) -> None:
-    dealer = curve.client(Security(), server_key="")
+    dealer = curve.client(Security(trust_network=True), server_key="")
     with watched(dealer) as is_over:
         never_arrives(curve, dealer, is_over)
 
@@ -441,7 +443,9 @@ PEER = """
     from hxgrid.transport.security import KeyPair, Security
     from hxgrid.transport.sockets import SocketFactory, SocketLimits, send_message
     port, server_key, public, secret = sys.argv[1:]
-    security = Security(keys=KeyPair(public, secret) if public else None)
+    security = Security(
+        keys=KeyPair(public, secret) if public else None, trust_network=not public
+    )
     limits = SocketLimits(heartbeat_s=0.2, heartbeat_timeout_s=0.6)
     factory = SocketFactory(zmq.Context(), security, limits)
     dealer = factory.dealer("127.0.0.1", int(port), server_key)

@@ -16,8 +16,6 @@ class CoreSettings:
     name: str
     """Of the agent, for people."""
     capabilities: Capabilities
-    token: str
-    """What every `Hello` must show; empty where keys or a trusted network decide."""
     slots: int
     spare_processes: int
     max_parked_processes: int

@@ -242,5 +242,5 @@ def _newer(record: OrderedDict[str, int], version: int) -> Iterator[str]:
 
 def _detailed(entry: RosterEntry, known: AgentEntry, now: float) -> RosterEntry:
     # What an agent shows the coordinator to be let in is nobody else's business.
-    status: AgentStatus = known.status.model_copy(update={"token": ""})
+    status: AgentStatus = known.status.model_copy(update={"proof": None})
     return entry.model_copy(update={"status": status, "age_s": max(0.0, now - known.heard_at)})

@@ -46,6 +46,7 @@ from hxgrid.wire.messages import (
 )
 from hxgrid_agent.driver import AgentDriver
 from tests.harness.wait import wait_until
+from tests.unit.proving import prove_by_hand
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -111,7 +112,7 @@ class HandUser:
         self.agent = agent
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.session = new_session_id()
-        self.hello_fields = {"token": agent.security.token, "cancel_grace_s": 0.5, **hello}
+        self.hello_fields = {"cancel_grace_s": 0.5, **hello}
         self.ticket = new_ticket()
         self.handle = 0
         self.results: dict[Key, ResultRecord] = {}
@@ -129,6 +130,11 @@ class HandUser:
         self.inbox = Inbox()
         self.outbox = Outbox()
         assert self.socket.poll(int(LIMIT_S * 1000), zmq.POLLOUT)
+        port = self.agent.driver.port
+        proof = prove_by_hand(self.socket, self.agent.security, "agent", "127.0.0.1", port)
+        self.hello_fields.setdefault("proof", proof)
+        if self.hello_fields["proof"] is not None:
+            self.hello_fields["proof"] = proof
 
     def __enter__(self) -> Self:
         self.hello()

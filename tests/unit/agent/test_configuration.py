@@ -12,9 +12,7 @@ from tests.unit.agent.core.rig import CAPABILITIES, Rig
 
 
 def settings_of(**changes: Any) -> Any:
-    return core_settings(
-        AgentSettings(**changes), Security(token="t"), CAPABILITIES, boot_id="b" * 32
-    )
+    return core_settings(AgentSettings(**changes), CAPABILITIES, boot_id="b" * 32)
 
 
 def test_b26_slots_are_the_processors_less_those_of_the_owner_and_at_least_one() -> None:
@@ -35,12 +33,6 @@ def test_all_processes_that_had_a_slot_can_be_parked() -> None:
     assert settings_of(slots=20).max_parked_processes == 20
 
 
-def test_the_token_is_asked_for_only_without_keys_and_trust() -> None:
-    assert settings_of().token == "t"
-    trusting = Security(trust_network=True, token="t")
-    assert core_settings(AgentSettings(), trusting, CAPABILITIES, "b" * 32).token == ""
-
-
 def test_a_port_that_was_set_is_the_only_one() -> None:
     assert wanted_port(AgentSettings()) == (4102, True)
     assert wanted_port(AgentSettings(port=5000)) == (5000, False)
@@ -51,7 +43,7 @@ def test_without_keys_loopback_coordinators_are_fine(address: str) -> None:
     check_coordinator(AgentSettings(coordinator=address), Security(token="t"))
 
 
-def test_without_keys_no_token_goes_to_another_computer() -> None:
+def test_without_keys_no_other_computer_is_talked_to() -> None:
     settings = AgentSettings(coordinator="192.168.1.2")
     with pytest.raises(ConfigError, match="--trust-network"):
         check_coordinator(settings, Security(token="t"))
@@ -64,9 +56,7 @@ def test_b26_a_computer_of_any_size_lends_what_it_has(
     processors: int, spared: int, slots: int
 ) -> None:
     computer = CAPABILITIES.model_copy(update={"processors": processors})
-    settings = core_settings(
-        AgentSettings(free_cpu_count=spared), Security(token="t"), computer, boot_id="b" * 32
-    )
+    settings = core_settings(AgentSettings(free_cpu_count=spared), computer, boot_id="b" * 32)
     rig = Rig(slots=settings.slots, spare_processes=settings.slots)
     user = rig.user("a")
     user.offer()

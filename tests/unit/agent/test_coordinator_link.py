@@ -17,7 +17,14 @@ from hxgrid.transport.remembered import RememberedCoordinators
 from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import Socket, SocketFactory, receive_message, send_message
 from hxgrid.wire.documents import pack_document, read_document
-from hxgrid.wire.messages import AgentStatus, Document, NetworkAddress, Protocol, StatusReceived
+from hxgrid.wire.messages import (
+    AgentStatus,
+    Challenge,
+    Document,
+    NetworkAddress,
+    Protocol,
+    StatusReceived,
+)
 from hxgrid_agent.coordinator_link import CoordinatorLink
 from tests.harness.wait import wait_until
 from tests.unit.agent.core.rig import CAPABILITIES
@@ -44,6 +51,7 @@ class Coordinator:
     def __init__(self, factory: SocketFactory) -> None:
         self.socket: Socket
         self.socket, self.port = factory.router("127.0.0.1", None)
+        self.door = factory.security.doorkeeper("coordinator", "it", "127.0.0.1", self.port)
         self.boot_id = new_boot_id()
         self.heard: list[AgentStatus] = []
         self.protocol = Protocol()
@@ -51,7 +59,13 @@ class Coordinator:
     def turn(self) -> None:
         while (received := receive_message(self.socket, is_router=True)) is not None:
             document: Document | None = read_document(received.header)
+            if isinstance(document, Challenge):
+                send_message(
+                    self.socket, pack_document(self.door.answer(document)), to=received.sender
+                )
+                continue
             assert isinstance(document, AgentStatus)
+            assert self.door.refusal(document.proof) is None
             self.heard.append(document)
             answer = StatusReceived(boot_id=self.boot_id, grid="lab", protocol=self.protocol)
             send_message(self.socket, pack_document(answer), to=received.sender)
@@ -79,7 +93,6 @@ class Bench:
             MonotonicClock(),
             self.factory,
             status,
-            is_loopback_only=True,
             seed=1,
             remembered=self.remembered,
         )
@@ -154,7 +167,7 @@ def test_a_coordinator_of_another_version_is_not_used(
     assert bench.link._discovery.state is not DiscoveryState.LINKED
 
 
-def test_the_token_is_not_shown_to_another_computer(
+def test_without_keys_no_other_computer_is_talked_to(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connected: list[str] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 from collections.abc import Iterator
@@ -19,7 +18,17 @@ from hxgrid.transport.security import AllowList, Security, make_keypair
 from hxgrid.transport.sockets import Context, SocketFactory, receive_message, send_message
 from hxgrid.wire.batches import pack_ping
 from hxgrid.wire.documents import pack_document, read_document
-from hxgrid.wire.messages import Batch, Document, Refusal, Roster, RosterRequest, StatusReceived
+from hxgrid.wire.messages import (
+    Batch,
+    ChallengeAnswer,
+    Document,
+    Proof,
+    Refusal,
+    Roster,
+    RosterRequest,
+    StatusReceived,
+)
+from hxgrid.wire.versions import PROTOCOL_MAJOR, PROTOCOL_MINOR
 from hxgrid_coordinator.driver import CoordinatorDriver
 from tests.harness import strangers
 from tests.harness.peers import send_oversized_frame, send_tcp_garbage, send_udp_garbage
@@ -29,6 +38,7 @@ from tests.unit.wire.examples import BOOT, STATUS
 
 LIMIT_S = 20
 TOKEN = "5" * 64
+WRONG = Proof(nonce="6" * 64, proof="7" * 64)
 
 
 def make_driver(security: Security | None = None, **changes: object) -> CoordinatorDriver:
@@ -49,6 +59,7 @@ class Room:
         factory = SocketFactory(self.context, security or Security())
         self.dealer = factory.dealer("127.0.0.1", driver.port, key)
         self.answers: list[bytes] = []
+        self._proof: Proof | None = None
 
     def turn(self) -> bool:
         self.driver.loop.turn(self.driver, longest_s=0.02)
@@ -67,6 +78,17 @@ class Room:
         wait_until(lambda: self.turn() and self.answers, LIMIT_S, "an answer")
         return read_document(self.answers[0])
 
+    def proof(self) -> Proof:
+        if self._proof is None:
+            asker = self.driver._security.asker("coordinator", "127.0.0.1", self.driver.port)
+            answer = self.ask(asker.challenge)
+            assert isinstance(answer, ChallengeAnswer)
+            self._proof = asker.check(answer)
+        return self._proof
+
+    def ask_proved(self, document: Document) -> Document | None:
+        return self.ask(document.model_copy(update={"proof": self.proof()}))
+
     def close(self) -> None:
         self.dealer.close(0)
         self.context.term()
@@ -82,9 +104,9 @@ def room() -> Iterator[Room]:
 
 
 def test_an_agent_reports_and_a_user_sees_it(room: Room) -> None:
-    received = room.ask(STATUS.model_copy(update={"token": TOKEN}))
+    received = room.ask_proved(STATUS)
     assert received == StatusReceived(boot_id=room.driver.boot_id, grid="studio")
-    roster = room.ask(RosterRequest(token=TOKEN))
+    roster = room.ask_proved(RosterRequest())
     assert isinstance(roster, Roster)
     assert [entry.agent for entry in roster.agents] == [BOOT]
     assert "127.0.0.1" in {address.host for address in roster.agents[0].addresses}
@@ -96,8 +118,10 @@ def test_a_ping_is_answered(room: Room) -> None:
     assert room.answers[0][0] == Batch.PONG
 
 
-@pytest.mark.parametrize("document", [STATUS, RosterRequest(token="wrong")])
-def test_a_wrong_token_is_refused_with_what_to_do(room: Room, document: Document) -> None:
+@pytest.mark.parametrize("document", [STATUS, RosterRequest(), RosterRequest(proof=WRONG)])
+def test_a_wrong_or_missing_proof_is_refused_with_what_to_do(
+    room: Room, document: Document
+) -> None:
     refusal = room.ask(document)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "token"
@@ -121,7 +145,7 @@ def test_another_version_is_refused_with_both_versions(room: Room, frame: bytes)
     assert isinstance(refusal, Refusal)
     assert refusal.code == "protocol"
     assert "99.0" in refusal.text
-    assert "1.0" in refusal.text
+    assert f"{PROTOCOL_MAJOR}.{PROTOCOL_MINOR}" in refusal.text
 
 
 @pytest.mark.parametrize(
@@ -142,26 +166,26 @@ def test_another_version_is_refused_with_both_versions(room: Room, frame: bytes)
 def test_nonsense_is_counted_and_dropped(room: Room, frames: tuple[bytes, ...]) -> None:
     room.send(*frames)
     wait_until(lambda: room.turn() and room.driver.dropped_count == 1, LIMIT_S, "a dropped message")
-    assert isinstance(room.ask(RosterRequest(token=TOKEN)), Roster)
+    assert isinstance(room.ask_proved(RosterRequest()), Roster)
     assert room.driver.loop.error_count == 0
 
 
 def test_noise_on_both_ports_leaves_it_working_and_small(room: Room) -> None:
     address = ("127.0.0.1", room.driver.port)
-    room.ask(RosterRequest(token=TOKEN))
+    room.ask_proved(RosterRequest())
     before = psutil.Process().memory_info().rss
     for seed in range(10):
         send_tcp_garbage(address, seed=seed, limit_s=0.2)
     assert send_oversized_frame(address)
     send_udp_garbage(("127.255.255.255", room.driver._settings.beacon_port), count=1000)
-    assert isinstance(room.ask(RosterRequest(token=TOKEN)), Roster)
+    assert isinstance(room.ask_proved(RosterRequest()), Roster)
     assert room.driver.loop.error_count == 0
     assert psutil.Process().memory_info().rss - before < 50 << 20
 
 
 def test_b49_many_polls_leave_its_memory_flat(room: Room) -> None:
-    room.ask(STATUS.model_copy(update={"token": TOKEN}))
-    frames = pack_document(RosterRequest(token=TOKEN))
+    room.ask_proved(STATUS)
+    frames = pack_document(RosterRequest(proof=room.proof()))
 
     def poll(count: int) -> None:
         aim = room.driver.received_count + count
@@ -239,10 +263,10 @@ def test_a_namesake_is_reported_once_and_does_not_matter(
     wait_until(is_reported, LIMIT_S, "a report")
     assert f"127.0.0.1:{room.driver.port}" in caplog.text or str(other.port) in caplog.text
     other.close()
-    assert isinstance(room.ask(RosterRequest(token=TOKEN)), Roster)
+    assert isinstance(room.ask_proved(RosterRequest()), Roster)
 
 
-def test_with_keys_the_allow_list_decides_and_no_token_is_needed() -> None:
+def test_with_keys_the_allow_list_decides_and_no_proof_is_needed() -> None:
     ours, theirs = make_keypair(), make_keypair()
     driver = make_driver(Security(keys=ours, allowed=AllowList([theirs.public])))
     room = Room(driver, Security(keys=theirs), ours.public)
@@ -255,11 +279,12 @@ def test_with_keys_the_allow_list_decides_and_no_token_is_needed() -> None:
     room.close()
 
 
-def test_what_is_written_has_no_token(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_written_has_no_token_and_no_proof(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.DEBUG, "hxgrid")
-    room.ask(STATUS.model_copy(update={"token": TOKEN}))
-    room.ask(RosterRequest(token="wrong-token"))
+    room.ask_proved(STATUS)
+    room.ask(RosterRequest(proof=WRONG))
     assert "joined" in caplog.text
-    assert TOKEN not in caplog.text
-    assert "wrong-token" not in caplog.text
-    assert json.dumps(STATUS.token) not in caplog.text
+    for secret in (TOKEN, WRONG.proof, room.proof().proof):
+        assert secret not in caplog.text

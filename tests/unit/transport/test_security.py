@@ -8,6 +8,7 @@ import pytest
 
 from hxgrid.errors import ConfigError
 from hxgrid.transport.security import AllowList, KeyPair, Security, make_keypair, token_for
+from hxgrid.wire.messages import Challenge, ChallengeAnswer, Refusal
 
 
 def test_key_pairs_differ_and_hide_their_secret_half() -> None:
@@ -55,28 +56,47 @@ def test_a_token_behind_a_link_is_refused(tmp_path: Path) -> None:
         token_for(tmp_path)
 
 
-def test_without_keys_and_trust_the_token_must_be_shown(tmp_path: Path) -> None:
-    security = Security.from_settings("", "", (), False, token_folder=tmp_path)
-    assert security.needs_token
-    assert security.is_loopback_only
-    assert security.check_token(token_for(tmp_path))
-    for wrong in ("", "x" * 64, "ü"):
-        assert not security.check_token(wrong)
+def test_without_keys_and_trust_both_ends_prove_that_they_know_the_token(tmp_path: Path) -> None:
+    ours, theirs = (
+        Security.from_settings("", "", (), False, token_folder=tmp_path) for _ in range(2)
+    )
+    assert ours.needs_proof
+    assert ours.is_loopback_only
+    door = theirs.doorkeeper("agent", "it", "127.0.0.1", 4102)
+    asker = ours.asker("agent", "127.0.0.1", 4102)
+    answer = door.answer(asker.challenge)
+    assert isinstance(answer, ChallengeAnswer)
+    assert door.refusal(asker.check(answer)) is None
+    assert door.refusal(None) is not None
 
 
-def test_a_missing_token_of_our_own_opens_nothing() -> None:
-    assert not Security().check_token("")
+def test_every_connection_has_a_nonce_of_its_own() -> None:
+    security = Security(token="t")
+    nonces = {security.asker("agent", "127.0.0.1", 1).challenge.nonce for _ in range(100)}
+    assert len(nonces) == 100
 
 
-def test_on_a_trusted_network_and_with_keys_no_token_is_needed(tmp_path: Path) -> None:
+def test_a_missing_token_of_our_own_proves_nothing() -> None:
+    with pytest.raises(ConfigError, match="no loopback token"):
+        Security().asker("agent", "127.0.0.1", 4102)
+    with pytest.raises(ConfigError, match="no loopback token"):
+        Security().doorkeeper("agent", "it", "127.0.0.1", 4102)
+
+
+def test_on_a_trusted_network_and_with_keys_nothing_is_proved(tmp_path: Path) -> None:
     keys = make_keypair()
     for security in (
         Security.from_settings("", "", (), True, token_folder=tmp_path),
         Security.from_settings(*keys, ("k",), False, token_folder=tmp_path),
     ):
         assert security.token == ""
-        assert security.check_token("")
+        assert not security.needs_proof
         assert not security.is_loopback_only
+        door = security.doorkeeper("agent", "it", "", 4102)
+        assert door.refusal(None) is None
+        asked = door.answer(Challenge(nonce="0" * 64))
+        assert isinstance(asked, Refusal)
+        assert "--trust-network" in asked.text
     assert not list(tmp_path.iterdir())
 
 

@@ -156,7 +156,7 @@ def test_another_protocol_version_is_told_at_once(stack: ExitStack) -> None:
     coordinator = FakeCoordinator([])
     coordinator.protocol = Protocol(major=99)
     stack.enter_context(coordinator)
-    with pytest.raises(VersionMismatch, match=r"speaks protocol 99\.0"):
+    with pytest.raises(VersionMismatch, match=r"speaks protocol 99\."):
         _connect(stack, coordinator.address, timeout=600)
 
 

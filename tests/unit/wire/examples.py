@@ -19,6 +19,7 @@ from hxgrid.wire.messages import (
     Load,
     NetworkAddress,
     Outcome,
+    Proof,
     RosterEntry,
     SlotTrouble,
 )
@@ -107,7 +108,7 @@ LOAD = Load(
     suspected=(SlotTrouble(task=2, attempt=1),),
 )
 STATUS = AgentStatus(
-    token="t" * 64,
+    proof=Proof(nonce="1" * 64, proof="2" * 64),
     agent=BOOT,
     name="pc7",
     addresses=ADDRESSES,
@@ -122,7 +123,16 @@ STATUS = AgentStatus(
     capabilities=CAPABILITIES,
 )
 DOCUMENTS: list[Document] = [
-    messages.Hello(session=SESSION, ticket=TICKET, user_name="anna", host="pc1", process_id=4711),
+    messages.Challenge(nonce="1" * 64),
+    messages.ChallengeAnswer(nonce="3" * 64, proof="4" * 64),
+    messages.Hello(
+        session=SESSION,
+        ticket=TICKET,
+        proof=Proof(nonce="1" * 64, proof="2" * 64),
+        user_name="anna",
+        host="pc1",
+        process_id=4711,
+    ),
     messages.Welcome(
         boot_id=BOOT,
         agent_name="pc7",

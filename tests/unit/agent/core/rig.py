@@ -45,7 +45,6 @@ def settings(**changes: Any) -> CoreSettings:
         "boot_id": "b" * 32,
         "name": "pc7",
         "capabilities": CAPABILITIES,
-        "token": "",
         "slots": 2,
         "spare_processes": 2,
         "max_parked_processes": 4,

@@ -17,6 +17,7 @@ from hxgrid.wire.messages import (
     AgentStatus,
     Capabilities,
     NetworkAddress,
+    Proof,
     Refusal,
     Roster,
     RosterRequest,
@@ -398,15 +399,19 @@ def test_a_large_roster_is_sent_in_parts_that_fit() -> None:
             assert len(pack_document(roster)[0]) <= MAX_JSON_BYTES
 
 
-def test_what_was_asked_in_detail_has_the_status_but_not_the_token() -> None:
+def test_what_was_asked_in_detail_has_the_status_but_not_the_proof() -> None:
     registry = new_registry()
-    report(registry, status(1, token="secret", state=AgentState.DRAINING), 5.0)
+    report(
+        registry,
+        status(1, proof=Proof(nonce="1" * 64, proof="5" * 64), state=AgentState.DRAINING),
+        5.0,
+    )
     (roster,) = ask(registry, now=7.5, detailed=True)
     (entry,) = roster.agents
     assert entry.status is not None
     assert entry.status.state is AgentState.DRAINING
     assert entry.age_s == 2.5
-    assert "secret" not in roster.model_dump_json()
+    assert "5" * 64 not in roster.model_dump_json()
 
 
 def refused(actions: list[Action]) -> Refusal:
