@@ -52,6 +52,7 @@ SecondsOrZero = Annotated[float, Field(ge=0, le=86400, allow_inf_nan=False)]
 # What an agent grants to a session; nobody gets more from it by asking.
 LeaseSeconds = Annotated[float, Field(ge=0.1, le=3600, allow_inf_nan=False)]
 GraceSeconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
+OptionalSeconds = Annotated[Seconds | None, BeforeValidator(_none_if_empty)]
 Bytes = Annotated[int, Field(ge=0, le=2**53)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 OptionalSlots = Annotated[

@@ -76,6 +76,11 @@ class UserSettings(SeekerSettings):
     retry_delay_s: f.SecondsOrZero = Field(
         1.0, description="Pause before a task goes to an agent that has failed it before."
     )
+    no_progress_limit_s: f.OptionalSeconds = Field(
+        None,
+        description="An attempt of a Python module's function that reports nothing new for so long "
+        "is ended and counts as failed. None: no limit. `run_task` may say otherwise.",
+    )
     finalize_threads: int = Field(
         1,
         ge=1,

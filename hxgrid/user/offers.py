@@ -37,7 +37,7 @@ the cost of submitting a small task."""
 Modules = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ModuleSet
 
 _ANY = "any"
-_NOT_IDENTITY = {"function", "label", "time_limit_s"}
+_NOT_IDENTITY = {"function", "label", "time_limit_s", "no_progress_limit_s"}
 _log = get_logger("user")
 
 
@@ -46,6 +46,13 @@ class Offered(NamedTuple):
 
     id: int
     requires: Requirements | None = None
+
+
+class Limits(NamedTuple):
+    """After which time an attempt is ended; None: never."""
+
+    time_limit_s: float | None
+    no_progress_limit_s: float | None
 
 
 class _Found(NamedTuple):
@@ -65,18 +72,24 @@ class OfferBook:
         self._documents: dict[int, Mapping[str, FunctionOffer]] = {}  # by platform
         self._identities: dict[int, bytes] = {}
 
-    def find(self, modules: Modules, function: str, time_limit_s: float | None) -> Offered:
+    def find(
+        self,
+        modules: Modules,
+        function: str,
+        time_limit_s: float | None,
+        no_progress_limit_s: float | None = None,
+    ) -> Offered:
         """Return the number of a function in module files.
 
         Raises `ModuleError` if a file is missing or cannot be read.
         """
         if not isinstance(modules, (str, os.PathLike, ModuleSet)):
             modules = tuple(modules)
-        key = (modules, function, time_limit_s)
+        key = (modules, function, time_limit_s, no_progress_limit_s)
         found = self._found.get(key)
         if found is not None and time.monotonic() < found.look_again_at:
             return found.offered
-        return self._look(key, modules, function, time_limit_s)
+        return self._look(key, modules, function, Limits(time_limit_s, no_progress_limit_s))
 
     def add(self, offer: FunctionOffer, blobs: Mapping[str, bytes | Path]) -> Offered:
         """Number an offer that somebody else has made, with the contents of its files by digest."""
@@ -113,12 +126,13 @@ class OfferBook:
         key: object,
         modules: str | os.PathLike[str] | tuple[str | os.PathLike[str], ...] | ModuleSet,
         function: Any,
-        time_limit_s: float | None,
+        limits: Limits,
     ) -> Offered:
         if not isinstance(function, str) or not 0 < len(function) <= MAX_NAME_CHARS:
             raise ModuleError(f"a function is named by a text, not by {function!r}")
-        if time_limit_s is not None and not _is_time_limit(time_limit_s):
-            raise ConfigError(f"time_limit_s must be a positive number, not {time_limit_s!r}")
+        for name, limit_s in zip(Limits._fields, limits, strict=True):
+            if limit_s is not None and not _is_time_limit(limit_s):
+                raise ConfigError(f"{name} must be a positive number, not {limit_s!r}")
         module_set = modules if isinstance(modules, ModuleSet) else ModuleSet(modules)
         files = {platform: module_set.files(platform) for platform in module_set.platforms}
         stamp = _stamp(path for named in files.values() for _, path in named)
@@ -128,7 +142,7 @@ class OfferBook:
         else:
             documents: dict[str, FunctionOffer] = {}
             for platform, named in files.items():
-                fit, offer = self._make(platform, named, function, time_limit_s)
+                fit, offer = self._make(platform, named, function, limits)
                 if fit in documents:
                     raise ModuleError(f"two variants of a module set are for {fit}")
                 documents[fit] = offer
@@ -143,7 +157,7 @@ class OfferBook:
         platform: str,
         named: Iterable[tuple[str, Path]],
         function: str,
-        time_limit_s: float | None,
+        limits: Limits,
     ) -> tuple[str, FunctionOffer]:
         """Return for which platform the files are, more exactly than was said, and the offer."""
         entries = []
@@ -162,7 +176,9 @@ class OfferBook:
             kind="native" if is_native else "module",
             entry=function,
             files=tuple(entries),
-            time_limit_s=time_limit_s,
+            time_limit_s=limits.time_limit_s,
+            # Native functions have no way to report.
+            no_progress_limit_s=None if is_native else limits.no_progress_limit_s,
             label=f"{entries[0].path}:{function}"[:MAX_NAME_CHARS],
         )
 

@@ -81,6 +81,7 @@ class Session(SessionViews):
         )
         """Finds calls in the journal; None if there is none. For the Executor and `map`."""
         self._threshold = settings.compress_threshold_bytes
+        self._no_progress_limit_s = settings.no_progress_limit_s
         self._seen_ends = 0  # what wait_for_completion_event has told of
 
     # ------------------------------------------------------------------ submitting
@@ -97,6 +98,7 @@ class Session(SessionViews):
         requires: Requirements | Mapping[str, Any] | None = None,
         idempotent: bool = True,
         time_limit_s: float | None = None,
+        no_progress_limit_s: float | None = None,
         cost: float | None = None,
     ) -> Task | None:
         """Submit a task: `function` of the file `modules` is run on `in_stream` somewhere.
@@ -107,9 +109,14 @@ class Session(SessionViews):
         over, it returns None and the stream still belongs to the caller. Otherwise the stream
         belongs to the session. On the callback thread a task is always accepted.
 
+        An attempt that takes longer than `time_limit_s`, or reports nothing new for
+        `no_progress_limit_s` (None: the setting), is ended and counts as failed.
+
         Raises `ModuleError` if a file cannot be read, `SessionClosed` after `close()`.
         """
-        offered = self._find(modules, function, time_limit_s)
+        if no_progress_limit_s is None:
+            no_progress_limit_s = self._no_progress_limit_s
+        offered = self._find(modules, function, time_limit_s, no_progress_limit_s)
         if type(in_stream) is bytes and len(in_stream) <= self._threshold:
             payload: Buffer = in_stream
             stored = raw = len(in_stream)
@@ -150,7 +157,7 @@ class Session(SessionViews):
         Raises `ModuleError` if a file is missing or cannot be read.
         """
         self._check_usable()
-        return self._find(modules, function, time_limit_s)
+        return self._find(modules, function, time_limit_s, self._no_progress_limit_s)
 
     def submit_payload(
         self,
@@ -322,6 +329,7 @@ class Session(SessionViews):
                 f"{fixed[0]} cannot be changed in a session", advice="Give it to hxgrid.connect()."
             )
         self._threshold = settings.compress_threshold_bytes
+        self._no_progress_limit_s = settings.no_progress_limit_s
         self._engine.apply(settings)
         return settings
 

@@ -349,6 +349,8 @@ class FunctionOffer(Document):
     python_version: str = Field(default="", max_length=64)
     """Required `major.minor` where code travels by value; empty: any."""
     time_limit_s: Annotated[float, Field(gt=0)] | None = None
+    no_progress_limit_s: Annotated[float, Field(gt=0)] | None = None
+    """An attempt that reports nothing new for so long is ended like one over its time limit."""
     label: str = Field(default="", max_length=MAX_NAME_CHARS)
     """What people call it, in logs and failure texts."""
 

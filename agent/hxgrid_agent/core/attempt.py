@@ -106,6 +106,7 @@ class Attempt:
         "phase",
         "process",
         "record",
+        "reported_at",
         "result",
     )
 
@@ -121,6 +122,8 @@ class Attempt:
         """Path of the large input until it ends, of the large result from then on."""
         self.is_recalled = False
         self.is_cancelled = False
+        self.reported_at = 0.0
+        """When it last reported something new; 0: never."""
         self.kill_at: float | None = None
         """When the process of a cancelled attempt is killed."""
 

@@ -227,6 +227,7 @@ class AgentCore:
                 self._sessions.settle(session)
             case ev.ProgressReported():
                 self._reports.progressed(session, event)
+                self._watch.progressed(process, event.key, now)
             case ev.DataWanted():
                 self._data.wanted(session, event)
             case ev.DataFreed():

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from hxgrid.wire.limits import MAX_BATCH_RECORDS
 from hxgrid.wire.messages import Capabilities
 
+PROGRESS_LAG_S = 1.2
+"""Reports are looked for once a second; so much later one is known at the latest."""
+
 
 @dataclass(frozen=True, slots=True)
 class CoreSettings:

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hxgrid.wire.batches import Key
 from hxgrid.wire.messages import Outcome
 from hxgrid_agent.core.actions import LookAtProcess, TakeBack
 from hxgrid_agent.core.attempt import Attempt
 from hxgrid_agent.core.events import ProcessSeen
 from hxgrid_agent.core.pool import Pool
 from hxgrid_agent.core.process import ProcessState, SlotProcess
-from hxgrid_agent.core.settings import TAKE_BACK_AFTER_S
+from hxgrid_agent.core.settings import PROGRESS_LAG_S, TAKE_BACK_AFTER_S
 from hxgrid_agent.core.table import Table
 
 _NEVER = float("inf")
@@ -57,6 +58,12 @@ class Watch:
         elif now - process.heard_at >= self._table.settings.suspect_after_s:
             self._suspect(process)
 
+    def progressed(self, process: SlotProcess, key: Key, now: float) -> None:
+        """Note that an attempt has reported something new."""
+        attempt = process.handed.get(key)
+        if attempt is not None:
+            attempt.reported_at = now
+
     def tick(self, now: float) -> None:
         """Do what is due for each running process."""
         for session in self._table.sessions.values():
@@ -81,6 +88,9 @@ class Watch:
             process.head_since += frozen_s
             for key in process.began:
                 process.began[key] += frozen_s
+            for attempt in process.handed.values():
+                if attempt.reported_at:
+                    attempt.reported_at += frozen_s
 
     def _watch(self, process: SlotProcess, now: float) -> None:
         settings = self._table.settings
@@ -89,7 +99,7 @@ class Watch:
             return
         late = next((each for each in running if now >= _limit_at(process, each)), None)
         if late is not None:
-            text = f"it ran longer than its time limit of {_limit_s(late):g} s and was killed"
+            text = _why_late(process, late, now)
             self._pool.kill(process, Outcome.CRASHED, text, now, because_of=late)
         elif now >= process.heard_at + settings.lost_after_s:
             text = f"its process gave no sign of life for {settings.lost_after_s:g} s"
@@ -159,13 +169,27 @@ def _kill_at(process: SlotProcess, attempt: Attempt) -> float:
     return max(attempt.kill_at, process.began_at(attempt) + _LEAST_OWN_TIME_S)
 
 
-def _limit_s(attempt: Attempt) -> float:
-    limit_s = attempt.function.offer.time_limit_s if attempt.function is not None else None
-    return _NEVER if limit_s is None else limit_s
-
-
 def _limit_at(process: SlotProcess, attempt: Attempt) -> float:
-    return process.began_at(attempt) + _limit_s(attempt)
+    """When an attempt is over its time limit, or has reported nothing new for too long."""
+    assert attempt.function is not None
+    offer, began_at = attempt.function.offer, process.began_at(attempt)
+    at = _NEVER if offer.time_limit_s is None else began_at + offer.time_limit_s
+    if offer.no_progress_limit_s is not None:
+        moved_at = max(began_at, attempt.reported_at)
+        at = min(at, moved_at + offer.no_progress_limit_s + PROGRESS_LAG_S)
+    return at
+
+
+def _why_late(process: SlotProcess, attempt: Attempt, now: float) -> str:
+    assert attempt.function is not None
+    offer = attempt.function.offer
+    limit_s = offer.time_limit_s
+    if limit_s is not None and now >= process.began_at(attempt) + limit_s:
+        return f"it ran longer than its time limit of {limit_s:g} s and was killed"
+    return (
+        f"it reported nothing new for its no-progress limit of {offer.no_progress_limit_s:g} s "
+        "and was killed"
+    )
 
 
 def _is_stuck_since(process: SlotProcess) -> float:

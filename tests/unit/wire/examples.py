@@ -154,6 +154,7 @@ DOCUMENTS: list[Document] = [
         entry="run_task",
         files=(FileEntry(path="tools/pi.py", digest=DIGEST, bytes=1234),),
         time_limit_s=60.0,
+        no_progress_limit_s=30.0,
         label="pi",
     ),
     messages.BlobRequest(request=77, digest=DIGEST, offset=4, ticket=TICKET),
