@@ -125,6 +125,12 @@ class World:
         waiting = [task for task in self.tasks.values() if not task.state.is_final]
         return [self.user.dispatcher.why(task.id, self.agenda.now) for task in waiting]
 
+    def add(self, host: Host) -> None:
+        """Let another computer join now."""
+        seat = Seat(host, f"{len(self.seats) + 1:016x}")
+        self.seats.append(seat)
+        self._boot(seat)
+
     # ------------------------------------------------------------------ the application
 
     def submit(self, number: int, job: Job) -> None:
