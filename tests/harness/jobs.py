@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.harness.wait import wait_until
+from tests.harness.wait import Stopwatch, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,8 +49,14 @@ class Job:
             assert self.program.is_running, self.program.log()
             return [result for result in self.results()[before:] if where(result)]
 
-        wait_until(lambda: len(fresh()) >= count, limit_s, f"{count} more results", seen=self._tail)
+        wait_until(lambda: len(fresh()) >= count, limit_s, f"{count} more results", seen=self.tail)
         return fresh()
+
+    def rate(self, for_s: float) -> float:
+        """Watch for so long, and return the results per second."""
+        watch, before = Stopwatch(), len(self.results())
+        threading.Event().wait(for_s)
+        return (len(self.results()) - before) / watch.elapsed_s()
 
     def tell_to_stop(self) -> None:
         """Let it hand in no more tasks and wait for those under way."""
@@ -68,7 +75,8 @@ class Job:
         expect_exactly_once(end, self.results())
         return end
 
-    def _tail(self) -> str:
+    def tail(self) -> str:
+        """What it said last."""
         return f"{len(self.results())} results in all; {self.program.log()[-3000:]}"
 
 

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import psutil
@@ -70,6 +71,21 @@ class Machine:
     def reconnect(self) -> None:
         """Put the network cable back."""
         _ip("-n", self.name, "link", "set", "eth0", "up")
+
+    @property
+    def path(self) -> Path:
+        """The file that stands for this namespace."""
+        return Path("/run/netns") / self.name
+
+    def redirect(self, port: int, to_port: int) -> None:
+        """Lead connections that come from other machines to another port of this one."""
+        rules = (
+            "add table ip hx",
+            "add chain ip hx in { type nat hook prerouting priority dstnat; }",
+            f"add rule ip hx in tcp dport {port} redirect to :{to_port}",
+        )
+        for rule in rules:
+            _run([*self.prefix, "nft", rule])
 
     def limit_rate(self, megabit_per_s: float) -> None:
         """Slow down what this machine sends."""

@@ -1,13 +1,16 @@
 """A TCP proxy that behaves badly on command: late, silent, deaf, or gone with a reset.
 
 It runs an asyncio loop in a thread of its own. A condition is in force for all connections, those
-that exist and those that come, until it is changed.
+that exist and those that come, until it is changed. It can work inside a network namespace, while
+the test that commands it stays outside.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
+import os
 import socket
 import struct
 import threading
@@ -15,8 +18,10 @@ from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
+CLONE_NEWNET = 0x40000000
 READ_BYTES = 64 * 1024
 QUEUED_READS = 64  # a direction that nobody reads holds at most 4 MiB, then TCP pushes back
 
@@ -24,10 +29,17 @@ QUEUED_READS = 64  # a direction that nobody reads holds at most 4 MiB, then TCP
 class TcpProxy:
     """Forwards connections to `target`; made by `with TcpProxy(target) as proxy`."""
 
-    def __init__(self, target: tuple[str, int], host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        target: tuple[str, int],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        namespace: Path | None = None,
+    ) -> None:
         self._target = target
         self._host = host
-        self._port = 0
+        self._port = port
+        self._namespace = namespace
         self._delay_s = 0.0
         self._is_discarding = False
         self._is_refusing = False
@@ -35,7 +47,7 @@ class TcpProxy:
         self._moving = asyncio.Event()
         self._connections: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
-        self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="proxy", daemon=True)
 
     @property
     def address(self) -> tuple[str, int]:
@@ -87,6 +99,11 @@ class TcpProxy:
         self._thread.join(10)
         self._loop.close()
 
+    def _run(self) -> None:
+        if self._namespace is not None:
+            _enter(self._namespace)
+        self._loop.run_forever()
+
     def _do(self, action: Callable[[], object]) -> None:
         done = threading.Event()
 
@@ -99,7 +116,7 @@ class TcpProxy:
 
     async def _open(self) -> None:
         self._moving.set()
-        self._server = await asyncio.start_server(self._accepted, self._host, 0)
+        self._server = await asyncio.start_server(self._accepted, self._host, self._port)
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     async def _close(self) -> None:
@@ -160,6 +177,17 @@ class TcpProxy:
         for sink, task in list(self._connections.items()):
             _abort(sink)
             task.cancel()
+
+
+def _enter(namespace: Path) -> None:
+    """Move the calling thread, and it alone, into a network namespace."""
+    library = ctypes.CDLL(None, use_errno=True)
+    handle = os.open(namespace, os.O_RDONLY)
+    try:
+        if library.setns(handle, CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns", str(namespace))
+    finally:
+        os.close(handle)
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Faults for a grid of real processes: chosen by a seed, done by signal, undone after a while."""
+"""Faults for a grid of real programs: chosen by a seed, done to processes and links, undone."""
 
 from __future__ import annotations
 
@@ -13,45 +13,54 @@ import psutil
 from tests.harness import proctree
 
 if TYPE_CHECKING:
-    from tests.harness.local_grid import LocalGrid
     from tests.harness.processes import Program
+    from tests.programs.sites import Site
+
+Undo = Callable[[], None]
 
 
 class Afflicted:
-    """A coordinator and agents, the programs of which fall ill and get well again.
+    """A coordinator and agents that fall ill and get well again.
 
-    The first agent stays fit, so that no task has an excuse to wait for long.
+    The first agent and its link stay fit, so that no task has an excuse to wait for long.
     """
 
-    def __init__(self, grid: LocalGrid, agents: int, slots: int, seed: int) -> None:
+    def __init__(self, site: Site, seed: int) -> None:
         self.done: Counter[str] = Counter()
         """Faults so far, by kind."""
-        self._grid = grid
-        self._slots = slots
+        self._site = site
         self._random = random.Random(seed)
-        self._coordinator: Program | None = grid.coordinator()
-        grid.wait_for_coordinator(30)
-        self._agents = [grid.agent(slots=slots) for _ in range(agents)]
-        self._ill: set[int] = set()
-        """Places of agents that are not fit."""
-        self._cures: list[tuple[float, Callable[[], None]]] = []
+        self._coordinator: Program | None = site.start_coordinator()
+        self._agents = [site.start_agent(place) for place in range(site.agents)]
+        self._ill: set[tuple[str, int]] = set()
+        """Agents ("agent") and links ("link") with a fault that lasts, by place."""
+        self._cures: list[tuple[float, Undo]] = []
 
     def step(self, now: float) -> None:
-        """Undo what has lasted long enough, and do one more thing."""
+        """Undo what has lasted long enough, and do one more thing, whatever is possible now."""
         due = [cure for cure in self._cures if cure[0] <= now]
         self._cures = [cure for cure in self._cures if cure[0] > now]
         for _, undo in due:
             undo()
-        kinds: list[Callable[[float], str]] = [
-            self._kill_agent,
-            self._freeze_agent,
-            self._kill_slot,
-            self._freeze_slot,
-            self._kill_coordinator,
+        kinds: list[tuple[Callable[[float], str | None], int]] = [
+            (self._kill_agent, 1),
+            (self._freeze_agent, 2),
+            (self._kill_slot, 5),
+            (self._freeze_slot, 3),
+            (self._kill_host, 2),
+            (self._kill_coordinator, 1),
         ]
-        weights = [2, 2, 5, 3, 1]
-        kind = self._random.choices(kinds, weights)[0](now)
-        self.done[kind] += 1
+        if self._site.machines:
+            kinds += [(self._cut, 2)]
+        if self._site.proxies:
+            kinds += [(self._delay, 2), (self._drop, 2), (self._reset, 3), (self._half_open, 2)]
+        while kinds:
+            chosen = self._random.choices(kinds, [weight for _, weight in kinds])[0]
+            name = chosen[0](now)
+            if name is not None:
+                self.done[name] += 1
+                return
+            kinds.remove(chosen)
 
     def cure_all(self) -> None:
         """Undo everything that is still in force."""
@@ -59,74 +68,132 @@ class Afflicted:
         for _, undo in cures:
             undo()
 
-    # -- what may happen
+    # -- processes
 
-    def _kill_agent(self, now: float) -> str:
-        place = self._pick()
+    def _kill_agent(self, now: float) -> str | None:
+        place = self._pick("agent")
         if place is None:
-            return "nothing"
+            return None
         self._agents[place].kill()
-        self._until(now + self._random.uniform(0.2, 3.0), place, lambda: self._start_agent(place))
+        self._until(now + self._random.uniform(0.2, 2.0), "agent", place, self._start_agent)
         return "agent killed"
 
-    def _freeze_agent(self, now: float) -> str:
-        place = self._pick()
+    def _freeze_agent(self, now: float) -> str | None:
+        place = self._pick("agent")
         if place is None:
-            return "nothing"
+            return None
         pid = self._agents[place].pid
         proctree.freeze_tree(pid)
-        self._until(now + self._random.uniform(0.2, 4.0), place, lambda: proctree.thaw_tree(pid))
+        ends_at = now + self._random.uniform(0.2, 4.0)
+        self._until(ends_at, "agent", place, lambda _: proctree.thaw_tree(pid))
         return "agent stopped"
 
-    def _kill_slot(self, now: float) -> str:
-        slot = self._pick_slot()
-        if slot is None:
-            return "nothing"
-        proctree.kill_one(slot.pid)
-        return "slot killed"
+    def _kill_slot(self, now: float) -> str | None:
+        slot = self._pick_process("hxgrid slot")
+        if slot is not None:
+            proctree.kill_one(slot.pid)
+        return "slot killed" if slot is not None else None
 
-    def _freeze_slot(self, now: float) -> str:
-        slot = self._pick_slot()
+    def _kill_host(self, now: float) -> str | None:
+        host = self._pick_process("hxgrid host")
+        if host is not None:
+            proctree.kill_one(host.pid)
+        return "host killed" if host is not None else None
+
+    def _freeze_slot(self, now: float) -> str | None:
+        slot = self._pick_process("hxgrid slot")
         if slot is None:
-            return "nothing"
+            return None
         proctree.freeze_one(slot.pid)
         ends_at = now + self._random.uniform(0.2, 5.0)
         self._cures.append((ends_at, lambda: proctree.thaw_one(slot.pid)))
         return "slot stopped"
 
-    def _kill_coordinator(self, now: float) -> str:
+    def _kill_coordinator(self, now: float) -> str | None:
         if self._coordinator is None:
-            return "nothing"
+            return None
         self._coordinator.kill()
         self._coordinator = None
         self._cures.append((now + self._random.uniform(0.2, 3.0), self._start_coordinator))
         return "coordinator killed"
 
+    # -- links
+
+    def _cut(self, now: float) -> str | None:
+        place = self._pick("link")
+        if place is None:
+            return None
+        machine = self._site.machines[place]
+        machine.cut()
+        ends_at = now + self._random.uniform(0.2, 4.0)
+        self._until(ends_at, "link", place, lambda _: machine.reconnect())
+        return "link down"
+
+    def _delay(self, now: float) -> str | None:
+        place = self._pick("link")
+        if place is None:
+            return None
+        proxy = self._site.proxies[place]
+        proxy.delay(self._random.uniform(0.02, 0.5))
+        ends_at = now + self._random.uniform(0.5, 3.0)
+        self._until(ends_at, "link", place, lambda _: proxy.delay(0.0))
+        return "delayed"
+
+    def _drop(self, now: float) -> str | None:
+        place = self._pick("link")
+        if place is None:
+            return None
+        proxy = self._site.proxies[place]
+        proxy.discard()
+
+        def end(_place: int) -> None:
+            # What TCP had promised is lost, so the connection must not go on.
+            proxy.reset()
+            proxy.discard(on=False)
+
+        self._until(now + self._random.uniform(0.2, 3.0), "link", place, end)
+        return "dropped"
+
+    def _reset(self, now: float) -> str | None:
+        place = self._pick("link")
+        if place is None:
+            return None
+        self._site.proxies[place].reset()
+        return "reset"
+
+    def _half_open(self, now: float) -> str | None:
+        place = self._pick("link")
+        if place is None:
+            return None
+        proxy = self._site.proxies[place]
+        proxy.freeze()
+        ends_at = now + self._random.uniform(0.2, 4.0)
+        self._until(ends_at, "link", place, lambda _: proxy.thaw())
+        return "half-open"
+
     # -- inside
 
-    def _pick(self) -> int | None:
-        fit = [place for place in range(1, len(self._agents)) if place not in self._ill]
+    def _pick(self, what: str) -> int | None:
+        fit = [place for place in range(1, len(self._agents)) if (what, place) not in self._ill]
         return self._random.choice(fit) if fit else None
 
-    def _pick_slot(self) -> psutil.Process | None:
+    def _pick_process(self, words: str) -> psutil.Process | None:
         agents = [agent for agent in self._agents[1:] if agent.is_running]
-        slots = [
-            slot for agent in agents for slot in proctree.descendants_showing(agent.pid, "slot")
-        ]
-        return self._random.choice(sorted(slots, key=lambda slot: slot.pid)) if slots else None
+        found = [one for agent in agents for one in proctree.descendants_showing(agent.pid, words)]
+        return self._random.choice(sorted(found, key=lambda one: one.pid)) if found else None
 
-    def _until(self, ends_at: float, place: int, undo: Callable[[], None]) -> None:
-        self._ill.add(place)
+    def _until(self, ends_at: float, what: str, place: int, undo: Callable[[int], None]) -> None:
+        self._ill.add((what, place))
 
         def get_well() -> None:
-            self._ill.discard(place)
+            self._ill.discard((what, place))
             with contextlib.suppress(ProcessLookupError):
-                undo()
+                undo(place)
 
         self._cures.append((ends_at, get_well))
 
     def _start_agent(self, place: int) -> None:
-        self._agents[place] = self._grid.agent(slots=self._slots)
+        self._agents[place] = self._site.start_agent(place)
 
     def _start_coordinator(self) -> None:
-        self._coordinator = self._grid.coordinator()
+        self._coordinator = self._site.start_coordinator()

@@ -1,6 +1,7 @@
 """A job on a grid, told as JSON lines: what was accepted, what came back, how often, from where.
 
 It keeps `--window` tasks in flight until `--tasks` have been handed in or `--stop-file` exists.
+With `--native MODULE` every fourth task is the same function, compiled.
 Every finalize call is a line; the last line sums up and says what was missing or came twice.
 """
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TASKS = Path(__file__).with_name("tasks.py")
+LONG_S = 1.0
+"""Of tasks that take longer the attempts are told."""
 
 
 class Job:
@@ -46,7 +49,7 @@ class Job:
             number += 1
             self.submitted_at[number] = time.monotonic()
             task = self.session.run_task(
-                TASKS,
+                self._module_for(number),
                 "square",
                 struct.pack("<II", number, self.options.task_ms),
                 self.finalizer(number),
@@ -55,6 +58,10 @@ class Job:
             self.tasks[number] = task
         tell("handed-in", count=number)
         self.session.wait_for_completion()
+
+    def _module_for(self, number: int) -> Path:
+        is_native = self.options.native is not None and number % 4 == 0
+        return self.options.native if is_native else TASKS
 
     def finalizer(self, number: int) -> Callable[[hxgrid.Task, hxgrid.Stream], None]:
         """What the session calls with the result of this task."""
@@ -71,9 +78,21 @@ class Job:
         self.finalized[number] += 1
         answer = json.loads(out.read())
         self.is_wrong |= (answer["number"], answer["square"]) != (number, number**2)
-        tell("finalized", waited_s=waited_s, times=self.finalized[number], **answer)
+        attempts = [(one.agent, one.outcome) for one in self._attempts_of(number, waited_s)]
+        tell(
+            "finalized",
+            waited_s=waited_s,
+            times=self.finalized[number],
+            **({"attempts": attempts} if attempts else {}),
+            **answer,
+        )
         if self.finalized[number] == 1:
             self.room.release()
+
+    def _attempts_of(self, number: int, waited_s: float) -> list[hxgrid.AttemptRecord]:
+        """The history of a task that took long."""
+        task = self.tasks.get(number)
+        return list(task.attempts) if task is not None and waited_s > LONG_S else []
 
     def sum_up(self) -> None:
         """Say how it ended."""
@@ -113,6 +132,7 @@ def parsed_arguments() -> argparse.Namespace:
     parser.add_argument("--task-ms", type=int, default=100)
     parser.add_argument("--window", type=int, default=8)
     parser.add_argument("--stop-file", type=Path)
+    parser.add_argument("--native", type=Path)
     return parser.parse_args()
 
 
