@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_never
+from typing import NamedTuple, assert_never
 
-from hxgrid.blobs.store import BlobStore, BlobWriter
+from hxgrid.blobs.store import BlobStore, BlobWriter, DamagedBlob
 from hxgrid.errors import HxGridError, StoreError
 from hxgrid.logs import get_logger
 from hxgrid.modules.unpack import lay_out
@@ -16,6 +17,18 @@ from hxgrid_agent.core import actions as act
 from hxgrid_agent.core import events as ev
 from hxgrid_agent.folders import SessionFolder
 from hxgrid_agent.side_thread import SideThread
+
+_MAY_SHARE = sys.platform != "win32"
+"""Whether a blob may be read by others before it is whole. On Windows a file that is mapped cannot
+get its final name; neighbours wait there until it has."""
+
+
+class _Written(NamedTuple):
+    """What has become of a blob."""
+
+    path: Path
+    checked_bytes: int
+    is_whole: bool
 
 
 class BlobWork:
@@ -61,24 +74,23 @@ class BlobWork:
         self._side.run(look, tell)
 
     def _write(self, action: act.WriteBlob) -> None:
-        digest, size, offset, payload = action
-        count = len(payload)
-        is_last = offset + count == size
+        digest, count = action.digest, len(action.payload)
         self.lag_bytes += count
 
-        def put() -> Path | None:
-            return self._put(digest, size, offset, payload)
-
-        def tell(path: Path | None, problem: Exception | None) -> None:
+        def tell(done: _Written | None, problem: Exception | None) -> None:
             self.lag_bytes -= count
             if problem is not None:
-                # Wrong content shows at the last piece only; before it, the disk is to blame.
-                is_damaged = is_last and not isinstance(problem.__cause__, OSError)
-                self._on_event(ev.BlobBroken(digest, str(problem), is_damaged))
-            elif path is not None:
-                self._on_event(ev.BlobStored(digest, str(path)))
+                good_bytes = problem.good_bytes if isinstance(problem, DamagedBlob) else 0
+                is_damaged = isinstance(problem, DamagedBlob)
+                self._on_event(ev.BlobBroken(digest, str(problem), is_damaged, good_bytes))
+            elif done is None:
+                return
+            elif done.is_whole:
+                self._on_event(ev.BlobStored(digest, str(done.path)))
+            else:
+                self._on_event(ev.BlobGrown(digest, str(done.path), done.checked_bytes))
 
-        self._side.run(put, tell)
+        self._side.run(lambda: self._put(action), tell)
 
     def _drop(self, digest: str) -> None:
         def forget() -> None:
@@ -105,25 +117,31 @@ class BlobWork:
 
         self._side.run(put, tell)
 
-    def _put(
-        self, digest: str, size: int, offset: int, payload: bytes | bytearray | memoryview
-    ) -> Path | None:
-        if offset == 0 and (old := self._writers.pop(digest, None)) is not None:
-            old.abort()
+    def _put(self, action: act.WriteBlob) -> _Written | None:
+        """Write a piece; tells what is new, if anything. On the side thread."""
+        digest, size, offset, payload, chunks = action
         writer = self._writers.get(digest)
+        if offset == 0 and writer is not None and writer.written_bytes:
+            self._writers.pop(digest).abort()
+            writer = None
         if writer is None:
             if offset:
                 return None  # what came before has failed, and was reported then
-            writer = self._writers[digest] = self._store.begin(digest, size)
+            writer = self._writers[digest] = self._store.begin(digest, size, chunks)
+        elif offset != writer.written_bytes:
+            return None  # it was under way when what came before was found to be wrong
+        before = writer.checked_bytes
         try:
             if len(payload):
                 writer.write(offset, payload)
-            if offset + len(payload) < size:
-                return None
-            return self._writers.pop(digest).finish()
-        except StoreError:
-            self._writers.pop(digest, None)
-            writer.abort()
+            if writer.written_bytes < size:
+                has_grown = _MAY_SHARE and writer.checked_bytes > before
+                return _Written(writer.path, writer.checked_bytes, False) if has_grown else None
+            return _Written(self._writers.pop(digest).finish(), size, True)
+        except StoreError as error:
+            if not (isinstance(error, DamagedBlob) and error.can_go_on):
+                self._writers.pop(digest, None)
+                writer.abort()
             raise
 
 

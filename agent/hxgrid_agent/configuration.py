@@ -46,6 +46,7 @@ def core_settings(
         busy_after_s=settings.busy_after_s,
         suspend_s=settings.suspend_s,
         native_problem=_native.why_missing(),
+        neighbours_served=settings.neighbours_served,
     )
 
 

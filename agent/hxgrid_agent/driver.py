@@ -43,6 +43,7 @@ from hxgrid_agent.core import events as ev
 from hxgrid_agent.core.actions import Action
 from hxgrid_agent.core.core import AgentCore
 from hxgrid_agent.folders import WorkFolder
+from hxgrid_agent.neighbours import Neighbours
 from hxgrid_agent.orders import Orders
 from hxgrid_agent.peers import Peers
 from hxgrid_agent.probes.affinity import processors_for_slots
@@ -51,6 +52,7 @@ from hxgrid_agent.probes.readings import capabilities, free_memory_bytes
 from hxgrid_agent.processes import SHORT_POLL_S, Processes
 from hxgrid_agent.side_thread import SideThread
 from hxgrid_agent.transfers import Transfers
+from hxgrid_agent.uploads import Uploading
 
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
@@ -114,6 +116,8 @@ class AgentDriver:
         self._store: BlobStore | None = None
         self._peers: Peers
         self._transfers: Transfers
+        self._uploading: Uploading
+        self._neighbours: Neighbours
         self._processes: Processes
         self._orders: Orders
         self._link: CoordinatorLink | None = None
@@ -133,9 +137,28 @@ class AgentDriver:
         self._transfers = Transfers(self._clock, self.on_event)
         what = f"agent {self.core.table.settings.name}"
         door = self._security.doorkeeper("agent", what, *bound_address(self._socket))
-        self._peers = Peers(self._socket, self._clock, self.on_event, self._transfers, door)
+        allowed = self._security.allowed
+        self._peers = Peers(
+            self._socket,
+            self._clock,
+            self.on_event,
+            self._transfers,
+            door=door,
+            allowed=allowed if self._security.keys is not None else None,
+        )
         blobs = BlobWork(self._store, self._side, self.on_event)
-        self._transfers.connect(self._peers, blobs)
+        self._uploading = Uploading(
+            self._peers, self._clock, self.on_event, settings.upload_bytes_per_s
+        )
+        self._transfers.connect(self._peers, blobs, self._uploading)
+        self._neighbours = Neighbours(
+            self.loop,
+            self._clock,
+            factory,
+            self.on_event,
+            is_loopback_only=self._security.is_loopback_only,
+            is_lagging=lambda: self._transfers.is_lagging,
+        )
         slots = self.core.table.settings.slots
         self._processes = Processes(
             self.loop,
@@ -149,6 +172,9 @@ class AgentDriver:
             self._transfers,
             self._processes,
             blobs,
+            self._neighbours,
+            self._uploading,
+            allowed=allowed,
             folder=self._folder,
             side=self._sweeper,
             on_event=self.on_event,
@@ -179,6 +205,7 @@ class AgentDriver:
             self._link = None
         if self._socket is not None:
             self._processes.close()
+            self._neighbours.close()
             if self._cap is not None:
                 self._cap.close()
                 self._cap = None
@@ -286,6 +313,7 @@ class AgentDriver:
         deadline = self.core.next_deadline()
         if deadline is not None and now >= deadline:
             self._carry_out(self.core.tick(now))
+        self._neighbours.tick(now)
         if self._link is not None:
             self._link.tick(now)
         if self._leave_by is not None and (now >= self._leave_by or self.core.is_empty):
@@ -312,6 +340,10 @@ class AgentDriver:
                 deadline = link
         if self._processes.wants_poll and self._poll_at < deadline:
             deadline = self._poll_at
+        for bulk in (self._neighbours, self._uploading):
+            at = bulk.next_deadline()
+            if at is not None and at < deadline:
+                deadline = at
         if self._leave_by is not None:
             deadline = 0.0 if self.core.is_empty else min(deadline, self._leave_by)
         return deadline
@@ -320,6 +352,8 @@ class AgentDriver:
         """Send what has gathered in this turn."""
         self._peers.flush()
         self._transfers.flush()
+        self._uploading.flush()
+        self._neighbours.flush()
 
     def _sample(self, now: float) -> None:
         self._sample_at = now + SAMPLE_S
@@ -328,6 +362,7 @@ class AgentDriver:
         self._cpu.read(self._processes.ids, now)
         self.on_event(ev.Sampled(self._cpu.free_cpu, self._cpu.own_cpu, free_memory_bytes()))
         self._peers.retry()
+        self._uploading.retire(now)
 
     def _leave(self, limit_s: float) -> None:
         if self._leave_by is None:

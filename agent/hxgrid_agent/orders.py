@@ -6,16 +6,19 @@ from collections.abc import Callable, Sequence
 from typing import assert_never
 
 from hxgrid.logs import get_logger
+from hxgrid.transport.security import AllowList
 from hxgrid.wire.messages import BlobRequest
 from hxgrid_agent.blob_work import BlobWork
 from hxgrid_agent.core import actions as act
 from hxgrid_agent.core import events as ev
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.folders import SessionFolder, WorkFolder, remove_tree
+from hxgrid_agent.neighbours import Neighbours
 from hxgrid_agent.peers import Peers
 from hxgrid_agent.processes import Processes
 from hxgrid_agent.side_thread import SideThread
 from hxgrid_agent.transfers import Transfers
+from hxgrid_agent.uploads import Uploading
 
 
 class Orders:
@@ -27,7 +30,10 @@ class Orders:
         transfers: Transfers,
         processes: Processes,
         blobs: BlobWork,
+        neighbours: Neighbours,
+        uploading: Uploading,
         *,
+        allowed: AllowList,
         folder: WorkFolder,
         side: SideThread,
         on_event: Callable[[ev.Event], None],
@@ -36,6 +42,9 @@ class Orders:
         self._transfers = transfers
         self._processes = processes
         self._blobs = blobs
+        self._neighbours = neighbours
+        self._uploading = uploading
+        self._allowed = allowed
         self._folder = folder
         self._side = side
         self._on_event = on_event
@@ -82,6 +91,8 @@ class Orders:
             self._blobs.order(action)
         elif isinstance(action, act.SessionOrder):
             self._about_session(action)
+        elif isinstance(action, act.NeighbourOrder):
+            self._about_neighbour(action)
         else:
             raise AssertionError(f"nobody carries out {type(action).__name__}")
 
@@ -102,13 +113,36 @@ class Orders:
                 self._transfers.drop_input(session, attempt)
             case act.DropResult(_, key, path):
                 self._transfers.drop_result(session, key, path)
-            case act.RequestBlob(_, request, digest, _, offset):
+            case act.RequestBlob(_, request, digest, _, offset, failed):
                 message = BlobRequest(
-                    request=request, digest=digest, offset=offset, ticket=session.hello.ticket
+                    request=request,
+                    digest=digest,
+                    offset=offset,
+                    ticket=session.hello.ticket,
+                    failed=failed,
                 )
                 self._peers.send_document(session.peer, message)
             case act.LayOutFunction():
                 self._blobs.lay_out(action, self._folders[session.handle])
+            case _:
+                assert_never(action)
+
+    def _about_neighbour(self, action: act.NeighbourOrder) -> None:
+        match action:
+            case act.AskNeighbour():
+                self._neighbours.ask(action)
+            case act.LeaveNeighbour():
+                self._neighbours.leave(action)
+            case act.OpenUpload():
+                self._uploading.open(action)
+            case act.ExtendUpload():
+                self._uploading.extend(action)
+            case act.CloseUpload():
+                self._uploading.close(action)
+            case act.LetNeighbourIn(key):
+                self._allowed.let_neighbour_in(key)
+            case act.ForbidNeighbour(key):
+                self._allowed.forbid_neighbour(key)
             case _:
                 assert_never(action)
 

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 from hxgrid.errors import ProtocolError
 from hxgrid.logs import get_logger
+from hxgrid.transport.security import NEIGHBOUR, AllowList
 from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
     Received,
     Socket,
     peer_address,
+    peer_key,
     receive_message,
     send_message,
 )
@@ -38,7 +40,16 @@ from hxgrid.wire.batches import (
     unpack_ping,
 )
 from hxgrid.wire.documents import pack_document, read_document, read_protocol
-from hxgrid.wire.messages import Batch, Challenge, Document, Hello, Refusal, ToAgent
+from hxgrid.wire.messages import (
+    Batch,
+    Challenge,
+    Document,
+    Hello,
+    NeighbourDone,
+    NeighbourRequest,
+    Refusal,
+    ToAgent,
+)
 from hxgrid.wire.versions import is_compatible, mismatch_text
 from hxgrid_agent.core.attempt import Attempt
 from hxgrid_agent.core.events import (
@@ -69,6 +80,7 @@ _CHUNK = int(Batch.CHUNK)
 _CREDIT = int(Batch.CREDIT)
 _PING = int(Batch.PING)
 _TO_AGENT = get_args(ToAgent)
+_TO_NEIGHBOUR = (NeighbourRequest, NeighbourDone)
 
 
 class Bulk(Protocol):
@@ -93,13 +105,17 @@ class Peers:
         clock: Clock,
         on_event: Callable[[Event], None],
         bulk: Bulk,
+        *,
         door: Doorkeeper,
+        allowed: AllowList | None = None,
     ) -> None:
         self._door = door
         self._socket = socket
         self._clock = clock
         self._on_event = on_event
         self._bulk = bulk
+        self._allowed = allowed
+        """Where keys are used: who may do what."""
         self.dropped_count = 0
         """Messages that were garbage, unknown, or from a peer that is not listened to."""
         self._strikes: OrderedDict[bytes, int] = OrderedDict()
@@ -180,7 +196,11 @@ class Peers:
             self.send(peer, pack_document(Refusal(code="protocol", text=text)))
             self.dropped_count += 1
             return
-        if isinstance(document, Challenge):
+        if self._is_neighbour(received) and not isinstance(document, _TO_NEIGHBOUR):
+            text = "this key was let in to fetch blobs only"
+            self.send(peer, pack_document(Refusal(code="role", text=text)))
+            self.dropped_count += 1
+        elif isinstance(document, Challenge):
             self.send(peer, pack_document(self._door.answer(document)))
         elif isinstance(document, Hello) and (refusal := self._refusal(document)) is not None:
             self.dropped_count += 1
@@ -195,6 +215,10 @@ class Peers:
         if not is_compatible(hello.protocol.major):
             return None
         return self._door.refusal(hello.proof)
+
+    def _is_neighbour(self, received: Received) -> bool:
+        key = peer_key(received) if self._allowed is not None else ""
+        return bool(key) and self._allowed is not None and self._allowed.role_of(key) == NEIGHBOUR
 
     def _strike(self, received: Received, why: str) -> None:
         peer = received.sender

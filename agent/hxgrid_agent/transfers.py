@@ -28,6 +28,7 @@ from hxgrid_agent.core.attempt import Attempt
 from hxgrid_agent.core.events import BlobChunkReceived, Event, InputArrived, InputFailed
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.peers import Peers
+from hxgrid_agent.uploads import Uploading
 
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
@@ -93,19 +94,21 @@ class Transfers:
     def __init__(self, clock: Clock, on_event: Callable[[Event], None]) -> None:
         self._clock = clock
         self._on_event = on_event
-        # Both set by `connect`.
+        # All set by `connect`.
         self._peers: Peers
         self._blobs: BlobWork
+        self._uploading: Uploading
         self._lines: dict[bytes, _Line] = {}
         self._inputs: dict[tuple[int, Key], InputFile] = {}
         self._is_held_up = False
         """A result could not be opened, and that was said."""
         self._log = get_logger("agent")
 
-    def connect(self, peers: Peers, blobs: BlobWork) -> None:
-        """Say who sends, and who writes blobs to the disk."""
+    def connect(self, peers: Peers, blobs: BlobWork, uploading: Uploading) -> None:
+        """Say who sends, who writes blobs to the disk, and who serves neighbours."""
         self._peers = peers
         self._blobs = blobs
+        self._uploading = uploading
 
     def open(self, session: Session) -> None:
         """Begin with a session's connection."""
@@ -216,14 +219,21 @@ class Transfers:
             os.unlink(path)  # noqa: PTH108 - a plain text from the core
 
     def credit(self, peer: bytes, taken_bytes: int) -> None:
-        """Learn how much a user has taken in; RemoteProtocolError if it lies."""
+        """Learn how much a peer has taken in; RemoteProtocolError if it lies."""
         line = self._lines.get(peer)
-        if line is not None:
+        if line is None:
+            self._uploading.credit(peer, taken_bytes)
+        else:
             line.outbox.credit(taken_bytes, self._clock.now())
+
+    @property
+    def is_lagging(self) -> bool:
+        """Whether so much waits for the disk that nobody should send more."""
+        return self._blobs.lag_bytes > MAX_LAG_BYTES
 
     def flush(self) -> None:
         """Send what the windows allow, and the credits that are due."""
-        is_lagging = self._blobs.lag_bytes > MAX_LAG_BYTES
+        is_lagging = self.is_lagging
         for peer, line in self._lines.items():
             if line.results:
                 self._begin_results(line)

@@ -20,11 +20,12 @@ import shutil
 import sys
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from hxgrid.errors import StoreError
-from hxgrid.streams.digests import ChunkHasher, digest_file
+from hxgrid.streams.digests import CHUNK_BYTES, ChunkHasher, digest_file
 
 if sys.platform == "win32":
     from hxgrid.streams.lock_windows import try_lock
@@ -46,42 +47,70 @@ class _Entry:
         self.pins = 0
 
 
-class BlobWriter:
-    """Receives one blob in order and puts it into the store if its digest is right."""
+class DamagedBlob(StoreError):
+    """What has arrived is not what the digest names."""
 
-    def __init__(self, store: BlobStore, digest: str, size: int, path: Path) -> None:
+    def __init__(self, headline: str, *, why: str, good_bytes: int | None = None) -> None:
+        super().__init__(headline, why=why)
+        self.can_go_on = good_bytes is not None
+        """The writer waits for the rest; else it has thrown everything away."""
+        self.good_bytes = good_bytes or 0
+
+
+class BlobWriter:
+    """Receives one blob in order and puts it into the store if its digest is right.
+
+    With the digests of the blob's chunks, each chunk is checked when it is whole; after a wrong one
+    the writer stands at the beginning of that chunk and takes it again.
+    """
+
+    def __init__(
+        self, store: BlobStore, digest: str, size: int, path: Path, chunks: Sequence[bytes] = ()
+    ) -> None:
         self.digest = digest
         self.size = size
+        self.path = path
+        """Where the bytes are until the blob is whole."""
+        self.written_bytes = 0
+        self.checked_bytes = 0
+        """Of these, in chunks whose digest is right; 0 where chunks cannot be checked."""
         self._store = store
-        self._path = path
+        self._chunks = chunks
         self._hasher = ChunkHasher()
         self._file: IO[bytes] | None = None
-        self._written = 0
 
     def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
-        """Append the next piece. Raises `StoreError` if the disk does not take it."""
-        if offset != self._written or offset + len(data) > self.size:
+        """Append the next piece.
+
+        Raises `DamagedBlob` if a chunk is wrong, and `StoreError` if the disk does not take it.
+        """
+        if offset != self.written_bytes or offset + len(data) > self.size:
             raise StoreError(
                 f"piece at {offset} of blob {self.digest[:12]} is not the next one",
-                why=f"{self._written} of {self.size} bytes are here",
+                why=f"{self.written_bytes} of {self.size} bytes are here",
             )
         try:
             if self._file is None:
-                self._file = self._path.open("wb")
-            self._file.write(data)
+                self._file = self.path.open("wb", buffering=0)
+                if self._chunks:
+                    # What is checked may be passed on at once, out of a mapping of the whole.
+                    self._file.truncate(self.size)
+            _write_all(self._file, data)
         except OSError as error:
             raise self._store.disk_error(error, f"writing blob {self.digest[:12]}") from error
         self._hasher.update(data)
-        self._written += len(data)
+        self.written_bytes += len(data)
+        if self._chunks:
+            self._check()
 
     def finish(self) -> Path:
         """Check size and digest and give the blob's path; it is pinned once for the caller.
 
-        Raises `StoreError` (the file is gone then) if it is not what the digest names.
+        Raises `DamagedBlob` (the file is gone then) if it is not what the digest names.
         """
         try:
             if self._file is None:
-                self._file = self._path.open("wb")
+                self._file = self.path.open("wb")
             self._file.close()
         except OSError as error:
             self.abort()
@@ -89,11 +118,11 @@ class BlobWriter:
         found = self._hasher.result()
         if found.size_bytes != self.size or found.digest != self.digest:
             self.abort()
-            raise StoreError(
+            raise DamagedBlob(
                 f"blob {self.digest[:12]} arrived damaged",
                 why=f"{found.size_bytes} of {self.size} bytes, digest {found.digest[:12]}",
             )
-        return self._store.adopt(self, self._path)
+        return self._store.adopt(self, self.path)
 
     def abort(self) -> None:
         """Drop what has arrived; harmless at any time before `finish` and after."""
@@ -102,7 +131,30 @@ class BlobWriter:
                 self._file.close()
         self._store.abandon(self)
         with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+
+    def _check(self) -> None:
+        """Compare the chunks that have become whole with what they should be."""
+        good = self.checked_bytes // CHUNK_BYTES
+        for found in self._hasher.chunks[good:]:
+            if found != self._chunks[good]:
+                self._go_back(good)
+            good += 1
+        self.checked_bytes = good * CHUNK_BYTES
+        if self.written_bytes == self.size and self.checked_bytes < self.size:
+            if self._hasher.result().chunks[-1] != self._chunks[-1]:
+                self._go_back(good)
+            self.checked_bytes = self.size
+
+    def _go_back(self, good: int) -> NoReturn:
+        self.checked_bytes = self.written_bytes = self._hasher.rewind(good)
+        assert self._file is not None
+        self._file.seek(self.written_bytes)
+        raise DamagedBlob(
+            f"chunk {good} of blob {self.digest[:12]} arrived damaged",
+            why="its digest is not the one in the blob's list",
+            good_bytes=self.written_bytes,
+        )
 
 
 class BlobStore:
@@ -212,8 +264,8 @@ class BlobStore:
             if entry is not None and entry.pins > 0:
                 entry.pins -= 1
 
-    def begin(self, digest: str, size: int) -> BlobWriter:
-        """Make room for a blob and give what receives it.
+    def begin(self, digest: str, size: int, chunks: Sequence[bytes] = ()) -> BlobWriter:
+        """Make room for a blob and give what receives it; `chunks` are the digests of its chunks.
 
         Raises `StoreError` if it is larger than the quota and something pinned is here too, or
         if what is pinned leaves no room.
@@ -221,7 +273,7 @@ class BlobStore:
         with self._lock:
             victims = self._victims(size)
             self._counter += 1
-            writer = BlobWriter(self, digest, size, self._partial / f"{self._counter}.part")
+            writer = BlobWriter(self, digest, size, self._partial / f"{self._counter}.part", chunks)
             self._reserved[id(writer)] = size
         for victim in victims:
             self._remove(victim)
@@ -325,3 +377,9 @@ class BlobStore:
                 _log.info("blob stays digest=%s why=%s", digest, error)
                 return
             del self._entries[digest]
+
+
+def _write_all(file: IO[bytes], data: bytes | bytearray | memoryview) -> None:
+    view = memoryview(data)
+    while view.nbytes:
+        view = view[file.write(view) :]

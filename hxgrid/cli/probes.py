@@ -19,8 +19,8 @@ from hxgrid.errors import HxGridError
 from hxgrid.transport.beacon import Answer, BeaconClient
 from hxgrid.transport.dialling import Proved
 from hxgrid.transport.loop import Loop
+from hxgrid.transport.seeking import SEEK_LIMIT_S, Seeker
 from hxgrid.transport.sockets import Socket, SocketFactory
-from hxgrid.user.seeking import SEEK_LIMIT_S, Seeker
 
 if TYPE_CHECKING:
     from hxgrid.settings import UserSettings

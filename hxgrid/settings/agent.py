@@ -99,6 +99,18 @@ class AgentSettings(SeekerSettings):
         description="Size of the blob store; blobs not used for longest go first. A single larger "
         "blob still fits into an otherwise empty store.",
     )
+    neighbours_served: int = Field(
+        4,
+        ge=0,
+        le=1000,
+        description="Agents that may fetch modules and global data from this one at once, so that "
+        "large data does not leave the user's computer once per agent; 0: none.",
+    )
+    upload_bytes_per_s: f.Bytes = Field(
+        32 * f.MIB,
+        description="What all of them together get per second, a quarter of a gigabit line, so "
+        "that the owner does not notice it; 0: no limit. Nothing while the agent is suspended.",
+    )
     work_folder: f.Folder = Field(
         None,
         description="Folder for what lives only as long as a session; none: the system's "

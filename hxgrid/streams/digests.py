@@ -21,7 +21,7 @@ from hxgrid.errors import StoreError
 from hxgrid.streams.buffers import flat_view
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from _typeshed import ReadableBuffer, StrPath
 
@@ -91,6 +91,20 @@ class ChunkHasher:
             if self._open_bytes == CHUNK_BYTES:
                 self._chunks.append(self._open.digest())
                 self._open, self._open_bytes = new_hash(), 0
+
+    @property
+    def chunks(self) -> Sequence[bytes]:
+        """The digests of the chunks that are complete."""
+        return self._chunks
+
+    def rewind(self, count: int) -> int:
+        """Go back to the end of the first `count` chunks; returns how many bytes these are."""
+        if not 0 <= count <= len(self._chunks):
+            raise ValueError(f"cannot go back to chunk {count} of {len(self._chunks)}")
+        del self._chunks[count:]
+        self._open, self._open_bytes = new_hash(), 0
+        self._size_bytes = count * CHUNK_BYTES
+        return self._size_bytes
 
     def result(self) -> BlobDigests:
         """Return the digests of what has come so far; more may follow."""

@@ -17,6 +17,7 @@ had under way is sent again from the start.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
@@ -40,6 +41,10 @@ receiver's memory drops out of its caches (loopback: 1.1 GB/s with 16 MiB, 0.75 
 
 CREDIT_QUANTUM_BYTES = MIN_CHUNK_BYTES
 """Bytes taken in that are worth a CREDIT: a quarter of the first window, half of the smallest."""
+
+RATE_BURST_S = 0.1
+RATE_PAUSE_S = 0.01
+"""A limited rate is kept over the first of these; the second is how long it pauses at least."""
 
 _CHUNKS_PER_WINDOW = 8
 _RATE_SPAN_S = 1.0
@@ -136,13 +141,17 @@ Key = tuple[int, int, int]
 class _Outgoing:
     """One transfer that is being sent."""
 
-    __slots__ = ("buffer", "handle", "key", "offset", "total_bytes")
+    __slots__ = ("available_bytes", "buffer", "handle", "key", "offset", "total_bytes")
 
-    def __init__(self, key: Key, handle: int, buffer: Buffer, offset: int) -> None:
+    def __init__(
+        self, key: Key, handle: int, buffer: Buffer, offset: int, available_bytes: int | None
+    ) -> None:
         self.key = key
         self.handle = handle
         self.buffer = memoryview(buffer).cast("B")
         self.total_bytes = len(self.buffer)
+        self.available_bytes = self.total_bytes if available_bytes is None else available_bytes
+        """From the beginning; what is behind it is not there yet."""
         self.offset = offset
 
 
@@ -175,41 +184,59 @@ class Outbox:
         buffer: Buffer,
         *,
         offset: int = 0,
+        available_bytes: int | None = None,
     ) -> None:
         """Send `buffer` from `offset` on, after the messages that were sent before this call.
 
-        A transfer of the same name starts again from the beginning with the new buffer.
+        A transfer of the same name starts again from the beginning with the new buffer. Of a buffer
+        that is being filled, only the first `available_bytes` are sent until `extend_transfer`.
         """
         key = (of, number, attempt)
-        transfer = _Outgoing(key, handle, buffer, offset)
+        transfer = _Outgoing(key, handle, buffer, offset, available_bytes)
         if transfer.total_bytes == 0 or not 0 <= offset < transfer.total_bytes:
             raise LocalProtocolError(
                 f"nothing to send from {offset} of {transfer.total_bytes} bytes"
             )
         self.cancel_transfer(of, number, attempt)
         self._transfers[key] = transfer
-        self._turns.append(transfer)
+        if offset < transfer.available_bytes:
+            self._turns.append(transfer)
+
+    def extend_transfer(self, of: int, number: int, attempt: int, available_bytes: int) -> None:
+        """Note that more of a buffer has been filled; unknown transfers are ignored."""
+        transfer = self._transfers.get((of, number, attempt))
+        if transfer is None or available_bytes <= transfer.available_bytes:
+            return
+        was_waiting = transfer.offset >= transfer.available_bytes
+        transfer.available_bytes = available_bytes
+        if was_waiting and transfer.offset < available_bytes:
+            self._turns.append(transfer)
 
     def cancel_transfer(self, of: int, number: int, attempt: int) -> bool:
         """Send no more of it; False if it is not (or no longer) under way."""
         transfer = self._transfers.pop((of, number, attempt), None)
         if transfer is None:
             return False
-        self._turns.remove(transfer)
+        if transfer.offset < transfer.available_bytes:  # else it waits for more, without a turn
+            self._turns.remove(transfer)
         return True
 
     def credit(self, taken_bytes: int, now: float) -> None:
         """Take in a CREDIT of the peer (RemoteProtocolError if it lies)."""
         self.window.credit(taken_bytes, now)
 
-    def next_chunks(self, now: float) -> list[Chunk]:
-        """Return what may be sent now, in the order to send it."""
+    def next_chunks(self, now: float, budget_bytes: float = math.inf) -> list[Chunk]:
+        """Return what may be sent now, in the order to send it.
+
+        With a budget no further chunk is begun when it is used up.
+        """
         chunks: list[Chunk] = []
         turns, window = self._turns, self.window
-        while turns:
+        while turns and budget_bytes > 0:
             transfer = turns[0]
             offset = transfer.offset
-            size = min(window.chunk_bytes, transfer.total_bytes - offset)
+            size = min(window.chunk_bytes, transfer.available_bytes - offset)
+            budget_bytes -= size
             if not window.may_send(size):
                 break
             window.sent(size, now)
@@ -220,11 +247,39 @@ class Outbox:
             )
             transfer.offset = offset + size
             turns.popleft()
-            if transfer.offset < transfer.total_bytes:
+            if transfer.offset < transfer.available_bytes:
                 turns.append(transfer)
-            else:
+            elif transfer.offset == transfer.total_bytes:
                 del self._transfers[transfer.key]
         return chunks
+
+
+class RateLimit:
+    """At most so many bytes a second over all transfers of a kind; 0 is no limit. Pure."""
+
+    def __init__(self, bytes_per_s: int) -> None:
+        self._rate = bytes_per_s
+        self._burst = max(bytes_per_s * RATE_BURST_S, 1.0)
+        self._left = self._burst
+        self._at = 0.0
+
+    def budget(self, now: float) -> float:
+        """Return how much may be sent now; nothing or less: wait until `ready_at`."""
+        if not self._rate:
+            return math.inf
+        self._left = min(self._left + (now - self._at) * self._rate, self._burst)
+        self._at = now
+        return self._left
+
+    def sent(self, size: int) -> None:
+        """Count bytes that were sent; the last chunk may go beyond what was left."""
+        self._left -= size
+
+    def ready_at(self) -> float:
+        """Return when there is a budget again."""
+        if not self._rate or self._left > 0:
+            return self._at
+        return self._at + (RATE_PAUSE_S - self._left / self._rate)
 
 
 class Sink(Protocol):

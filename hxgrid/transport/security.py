@@ -45,6 +45,10 @@ _TOKEN_BYTES = 32
 _MAX_REQUESTS_PER_TURN = 256
 
 
+NEIGHBOUR = "neighbour"
+"""Role of an agent whose key a session's user has announced."""
+
+
 class KeyPair(NamedTuple):
     """A CURVE key pair in z85, 40 characters each. The secret half is never shown."""
 
@@ -78,6 +82,15 @@ class AllowList:
     def allow(self, public_key: str, role: str = "user") -> None:
         """Let one more in."""
         self._roles[public_key] = role
+
+    def let_neighbour_in(self, public_key: str) -> None:
+        """Let an agent in that may do nothing but fetch blobs, unless it is known already."""
+        self._roles.setdefault(public_key, NEIGHBOUR)
+
+    def forbid_neighbour(self, public_key: str) -> None:
+        """Take `let_neighbour_in` back; a key that is known otherwise stays."""
+        if self._roles.get(public_key) == NEIGHBOUR:
+            del self._roles[public_key]
 
     def role_of(self, public_key: str) -> str | None:
         """Return the role that goes with a key; None if it may not connect."""

@@ -18,6 +18,7 @@ the core has the agent dialled anew, which resumes the session in the same way.
 from __future__ import annotations
 
 import enum
+from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -118,6 +119,9 @@ class LinkOwner(Protocol):
     def on_broken(self, link: AgentLink, why: str) -> None:
         """The connection is of no use any more and should be closed."""
 
+    def on_blob_sent(self, link: AgentLink, request: int) -> None:
+        """A blob has arrived there, but perhaps for its last bytes."""
+
     def on_input_sent(self, link: AgentLink, key: Key, sent_bytes: int, is_complete: bool) -> None:
         """A piece of a large input has left."""
 
@@ -136,6 +140,8 @@ class AgentLink:
     ) -> None:
         self.agent = entry.agent
         """Boot id."""
+        self.entry = entry
+        """Where it is, as the roster tells."""
         self.name = entry.name
         self.state = LinkState.GREETING
         self.platform = ""
@@ -169,6 +175,8 @@ class AgentLink:
         self._keys: list[tuple[Batch, Sequence[Key]]] = []
         self._acknowledged: list[Key] = []
         self._outbox = Outbox()
+        self._leaving: deque[tuple[int, int]] = deque()
+        """Blobs of which everything was sent: bytes sent by then, number of the request."""
         self._arrivals = Arrivals(self._memory)
         self.offered.clear()
 
@@ -189,6 +197,11 @@ class AgentLink:
     def set_hello(self, hello: Hello) -> None:
         """Say this from the next renewal of the connection on."""
         self._hello = pack_document(hello.model_copy(update={"proof": self._proof}))
+
+    @property
+    def taken_bytes(self) -> int:
+        """Bulk that the agent has taken in over this connection."""
+        return self._outbox.window.taken_bytes
 
     @property
     def is_open(self) -> bool:
@@ -258,6 +271,10 @@ class AgentLink:
             self._outbox.add_transfer(_BLOB, self._handle, request, 0, content, offset=offset)
             self._owner.due[self] = None
 
+    def stop_blob(self, request: int) -> None:
+        """Send no more of a blob."""
+        self._outbox.cancel_transfer(_BLOB, request, 0)
+
     def stop_transfers(self, keys: Sequence[Key]) -> list[ResultRecord]:
         """Send and take no more chunks of these; returns the ends of results thus given up."""
         ended = []
@@ -282,6 +299,8 @@ class AgentLink:
             self.flush_acknowledged()
         if self._outbox:
             self._send_chunks(now)
+        if self._leaving:
+            self._tell_blobs_sent()
         credit = self._arrivals.credit_due()
         if credit is not None:
             self._send(pack_credit(credit))
@@ -310,10 +329,17 @@ class AgentLink:
         for chunk in self._outbox.next_chunks(now):
             if not self._send(pack_chunk(chunk)):
                 return
-            if chunk.of == _INPUT:
-                sent = chunk.offset + len(chunk.payload)
+            sent = chunk.offset + len(chunk.payload)
+            if chunk.of == _BLOB and sent == chunk.total_bytes:
+                self._leaving.append((self._outbox.window.sent_bytes, chunk.id))
+            elif chunk.of == _INPUT:
                 key = (chunk.id, chunk.attempt)
                 self._owner.on_input_sent(self, key, sent, sent == chunk.total_bytes)
+
+    def _tell_blobs_sent(self) -> None:
+        leaving, taken_bytes = self._leaving, self._outbox.window.taken_bytes
+        while leaving and leaving[0][0] <= taken_bytes:
+            self._owner.on_blob_sent(self, leaving.popleft()[1])
 
     def _send(self, frames: Sequence[Buffer]) -> bool:
         if self.state is LinkState.CLOSED:

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 from hxgrid.logs import get_logger
 from hxgrid.transport.dialling import Proved
+from hxgrid.transport.seeking import Seeker
 from hxgrid.transport.sockets import is_loopback
 from hxgrid.user.agent_link import AgentLink, LinkOwner
 from hxgrid.user.core.actions import ConnectAgent, DisconnectAgent, PingAgents
@@ -20,7 +21,6 @@ from hxgrid.user.core.events import AgentUnreachable, Event
 from hxgrid.user.failures import AgentNames
 from hxgrid.user.network import Network
 from hxgrid.user.results import ResultMemory
-from hxgrid.user.seeking import Seeker
 from hxgrid.wire.messages import Hello, RosterEntry
 
 LEASE_PARTS: Final = 5

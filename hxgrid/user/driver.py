@@ -59,10 +59,12 @@ from hxgrid.user.journal import Journal
 from hxgrid.user.network import Network
 from hxgrid.user.offers import OfferBook
 from hxgrid.user.results import ResultMemory
+from hxgrid.user.serving import BlobServer
 from hxgrid.user.side import SideThread
 from hxgrid.wire.batches import Key, ResultRecord
 from hxgrid.wire.messages import (
     AttemptProgress,
+    BlobHeld,
     BlobRequest,
     CancelAll,
     DataAnswer,
@@ -126,7 +128,7 @@ class Driver:
             self.links, offers, self.feed, network.loop, network.clock, side
         )
         self._names = names
-        self._shelf = shelf
+        self._blobs = BlobServer(shelf, self.links, network.clock)
         self._events: deque[Event] = deque()
         self._is_busy = False
         self._clearings = Clearings()
@@ -170,6 +172,7 @@ class Driver:
         if acknowledge_at is not None and now >= acknowledge_at:
             self._sender.flush_acknowledged()
         self._clearings.tick(now)
+        self._blobs.tick(now)
 
     def next_deadline(self) -> float:
         """Return when `tick` is wanted next."""
@@ -182,6 +185,9 @@ class Driver:
             moments.append(core)
         if self._clearings:
             moments.append(self._clearings.next_deadline())
+        remind_at = self._blobs.next_deadline()
+        if remind_at is not None:
+            moments.append(remind_at)
         return min(moments)
 
     def flush(self) -> None:
@@ -295,10 +301,9 @@ class Driver:
                 self.progress[link.agent] = {one.task: one for one in document.progress}
                 self.feed(AgentLoadChanged(link.agent, document))
             case BlobRequest():
-                answer, content = self._shelf.answer(document)
-                link.send(answer)
-                if content is not None:
-                    link.add_blob(document.request, content, document.offset)
+                self._blobs.asked(link, document)
+            case BlobHeld():
+                self._blobs.held(link, document)
             case DataRequest():
                 self._data.request(link.agent, document, partial(self._answer, link, document.name))
             case Ended():
@@ -321,6 +326,7 @@ class Driver:
         """A session is open; part of `LinkOwner`."""
         self._names.set_name(link.agent, welcome.agent_name)
         self.connections.welcome(link)
+        self._blobs.joined(link.agent, welcome.neighbours_served)
         self.feed(AgentWelcomed(link.agent, welcome))
         link.ping(self._clock.now())
 
@@ -332,6 +338,7 @@ class Driver:
         """A connection was lost and is being opened again; part of `LinkOwner`."""
         self._sender.drop(link.agent)
         self.connections.renew(link)
+        self._blobs.renewed(link.agent)
         self.feed(ConnectionRenewed(link.agent))
 
     def on_refused(self, link: AgentLink, refusal: Refusal) -> None:
@@ -349,7 +356,12 @@ class Driver:
         if link is not None:
             self._clearings.take_loss(link)
         self._sender.drop(agent)
+        self._blobs.gone(agent)
         self.progress.pop(agent, None)
+
+    def on_blob_sent(self, link: AgentLink, request: int) -> None:
+        """A blob has arrived at an agent; part of `LinkOwner`."""
+        self._blobs.sent(link, request)
 
     def on_input_sent(self, link: AgentLink, key: Key, sent_bytes: int, is_complete: bool) -> None:
         """A piece of a large input has left; part of `LinkOwner`."""

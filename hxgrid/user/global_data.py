@@ -20,7 +20,7 @@ from hxgrid.logs import get_logger
 from hxgrid.streams import Stream
 from hxgrid.streams.buffers import flat_view, map_file
 from hxgrid.streams.compression import unpack
-from hxgrid.streams.digests import digest_bytes
+from hxgrid.streams.digests import hash_bytes
 from hxgrid.user.blobs import BlobShelf, Content
 from hxgrid.wire.limits import MAX_PAYLOAD_BYTES, MAX_TEXT_CHARS
 from hxgrid.wire.messages import DataAnswer, DataRequest
@@ -129,9 +129,9 @@ class GlobalData:
     def _digest(self, key: object, asked: _Asked, content: Content) -> None:
         try:
             content = self._spill(content)
-            digest = digest_bytes(content)
-            self._shelf.hold(digest, content)
-            answer = _Answer(digest, len(content), "")
+            found = hash_bytes(content)
+            self._shelf.hold(found.digest, content, found.chunks)
+            answer = _Answer(found.digest, len(content), "")
         except HxGridError as error:
             answer = _Answer(None, 0, str(error))
         self._on_loop(partial(self._end, key, asked, answer))

@@ -24,7 +24,7 @@ from hxgrid.errors import ConfigError, ModuleError
 from hxgrid.logs import get_logger
 from hxgrid.modules import images
 from hxgrid.modules.sets import ModuleSet
-from hxgrid.streams.digests import digest_bytes, new_hash
+from hxgrid.streams.digests import hash_bytes, new_hash
 from hxgrid.user.blobs import BlobShelf
 from hxgrid.user.core.requirements import Requirements
 from hxgrid.wire.limits import MAX_NAME_CHARS
@@ -165,9 +165,9 @@ class OfferBook:
         for name, path in named:
             # In memory and not mapped: a compiler may write a new file while we serve this one.
             content = contents[name] = _read(path)
-            digest = digest_bytes(content)
-            self._shelf.add(digest, content)
-            entries.append(FileEntry(path=name, digest=digest, bytes=len(content)))
+            found = hash_bytes(content)
+            self._shelf.add(found.digest, content, found.chunks)
+            entries.append(FileEntry(path=name, digest=found.digest, bytes=len(content)))
         is_native = images.is_native(entries[0].path)
         if is_native:
             platform = _checked_platform(platform, contents)

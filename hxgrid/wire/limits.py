@@ -34,3 +34,10 @@ MAX_NAME_CHARS = 1024
 
 MAX_TEXT_CHARS = 256 * 1024
 """A failure text with its traceback and the last output of a task."""
+
+MAX_CHUNK_DIGESTS = 16_384
+"""Of one blob, in one document (0.7 MB of base64). Larger blobs, from 16 GiB on, are checked when
+they are whole, and only their user serves them."""
+
+MAX_NEIGHBOURS = 16
+"""Agents named in one document about a blob."""

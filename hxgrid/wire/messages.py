@@ -37,6 +37,10 @@ How a user and an agent talk
 5. CANCEL stops attempts; each answers with a RESULTS record (CANCELLED, or what it was just
    before). RECALL takes back those not started: NOT_STARTED, or nothing if it has started.
 6. `DataRequest` asks for global data by name; `DataAnswer` names a blob, or says why not.
+   The user may send an agent to a neighbour for a blob (`BlobAnswer.elsewhere`); the agent then
+   asks there with `NeighbourRequest`, is answered with `BlobAnswer` and CHUNKs, and comes back to
+   the user if that does not go well. Of a larger blob the user tells the digests of all chunks,
+   so each is checked as it arrives, and may be passed on before the last has come.
 7. `Goodbye` ends the session: the agent kills its processes, removes its files, says `Ended`.
    `CancelAll` does the same for its attempts only, and is answered by `Ended` too.
 
@@ -50,7 +54,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from hxgrid.wire.limits import MAX_NAME_CHARS, MAX_PAYLOAD_BYTES, MAX_TEXT_CHARS
+from hxgrid.wire.limits import (
+    MAX_CHUNK_DIGESTS,
+    MAX_NAME_CHARS,
+    MAX_NEIGHBOURS,
+    MAX_PAYLOAD_BYTES,
+    MAX_TEXT_CHARS,
+)
 from hxgrid.wire.versions import PROTOCOL_MAJOR, PROTOCOL_MINOR
 
 
@@ -223,6 +233,8 @@ class Welcome(Document):
     slots: Annotated[int, Field(ge=1, le=65536)]
     capabilities: Capabilities
     load: Load
+    neighbours_served: Annotated[int, Field(ge=0, le=65536)] = 0
+    """Agents that may fetch blobs of the session here at once; 0: none may."""
 
 
 class Capabilities(Document):
@@ -356,7 +368,7 @@ class FunctionOffer(Document):
 
 
 class BlobRequest(Document):
-    """41, agent to whoever may have it: send this blob from an offset on."""
+    """41, agent to user: send this blob from an offset on, or say who else has it."""
 
     number: Literal[41] = 41
     request: TaskNumber
@@ -364,18 +376,26 @@ class BlobRequest(Document):
     digest: Digest
     offset: Size = 0
     ticket: Identity
+    failed: tuple[Identity, ...] = Field(default=(), max_length=MAX_NEIGHBOURS)
+    """Neighbours that were named for this blob and did not serve it."""
 
 
 class BlobAnswer(Document):
-    """42, answer to `BlobRequest`: its size, or why not, or who else has it."""
+    """42, answer to `BlobRequest` and `NeighbourRequest`: its size, or why not, or who has it.
+
+    `found` and nobody elsewhere: CHUNKs follow, sooner or later. Until they do it is said again
+    now and then, as a sign of life.
+    """
 
     number: Literal[42] = 42
     request: TaskNumber
     found: bool
     bytes: Size = 0
     text: Text = ""
-    elsewhere: tuple[Address, ...] = ()
-    """Addresses of agents that have the blob, nearest first."""
+    elsewhere: tuple[Neighbour, ...] = Field(default=(), max_length=MAX_NEIGHBOURS)
+    """Agents to ask instead; no CHUNKs follow from here."""
+    chunks: str = Field(default="", max_length=MAX_CHUNK_DIGESTS * 44)
+    """The digests of the blob's chunks one after the other, in base64; empty: not told."""
 
 
 class DataRequest(Document):
@@ -404,6 +424,44 @@ class ForgetData(Document):
 
     number: Literal[45] = 45
     names: tuple[str, ...] | None = None
+
+
+class BlobHeld(Document):
+    """70, agent to user: this blob is here whole, and neighbours may fetch it."""
+
+    number: Literal[70] = 70
+    digest: Digest
+
+
+class ExpectNeighbour(Document):
+    """71, user to agent: let this agent in, it will come for blobs of the session."""
+
+    number: Literal[71] = 71
+    agent: Identity
+    public_key: str = Field(default="", max_length=64)
+
+
+class NeighbourRequest(Document):
+    """72, agent to agent: send this blob of a session from an offset on.
+
+    Whoever asks need not be known: the proof shows that it has the session's ticket, which is
+    itself not shown, because nobody knows yet who answers at that address.
+    """
+
+    number: Literal[72] = 72
+    request: TaskNumber
+    session: Identity
+    digest: Digest
+    offset: Size = 0
+    proof: Digest
+    """HMAC-SHA256 with the ticket as key, see `hxgrid.blobs.proof`."""
+
+
+class NeighbourDone(Document):
+    """73, agent to agent: send no more of this blob."""
+
+    number: Literal[73] = 73
+    request: TaskNumber
 
 
 class Reason(Document):
@@ -484,6 +542,15 @@ class RosterRequest(Document):
     """Send everything known of each agent, as `hxgrid agents` shows it."""
 
 
+class Neighbour(Document):
+    """An agent as another agent must know it to fetch blobs there."""
+
+    agent: Identity
+    """Boot id."""
+    addresses: tuple[NetworkAddress, ...] = Field(max_length=64)
+    public_key: str = Field(default="", max_length=64)
+
+
 class RosterEntry(Document):
     """One agent as users see it."""
 
@@ -516,10 +583,22 @@ class Roster(Document):
 
 
 ToAgent = (
-    Hello | Goodbye | CancelAll | FunctionOffer | BlobAnswer | BlobRequest | DataAnswer | ForgetData
+    Hello
+    | Goodbye
+    | CancelAll
+    | FunctionOffer
+    | BlobAnswer
+    | DataAnswer
+    | ForgetData
+    | ExpectNeighbour
+    | NeighbourRequest
+    | NeighbourDone
 )
-FromAgent = Welcome | Load | Refusal | WhoAreYou | Ended | BlobRequest | BlobAnswer | DataRequest
+FromAgent = (
+    Welcome | Load | Refusal | WhoAreYou | Ended | BlobRequest | BlobAnswer | BlobHeld | DataRequest
+)
 ToCoordinator = AgentStatus | RosterRequest
 FromCoordinator = StatusReceived | Roster | Refusal
 
 Welcome.model_rebuild()
+BlobAnswer.model_rebuild()

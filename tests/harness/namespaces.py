@@ -58,6 +58,8 @@ class Machine:
     name: str
     address: str
     number: int
+    socket: str
+    """The other end of its cable, at the bridge."""
 
     @property
     def prefix(self) -> list[str]:
@@ -87,11 +89,17 @@ class Machine:
         for rule in rules:
             _run([*self.prefix, "nft", rule])
 
+    def block(self, other: Machine) -> None:
+        """Let nothing through from here to another machine, without a word, as firewalls do."""
+        _ip("-n", self.name, "route", "add", "blackhole", f"{other.address}/32")
+
     def limit_rate(self, megabit_per_s: float) -> None:
         """Slow down what this machine sends."""
-        rate = f"{megabit_per_s:g}mbit"
-        qdisc = ("qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", rate)
-        _run(["tc", "-n", self.name, *qdisc, "burst", "64kb", "latency", "200ms"])
+        _run(["tc", "-n", self.name, *_limit("eth0", megabit_per_s)])
+
+    def limit_rate_in(self, megabit_per_s: float) -> None:
+        """Slow down what this machine receives."""
+        _run(["tc", *_limit(self.socket, megabit_per_s)])
 
     def unlimit_rate(self) -> None:
         """Take the limit away again."""
@@ -107,7 +115,7 @@ class Lan:
         self._bridge = f"{self._stem}b{number}"
         network = f"10.77.{number % 250}"  # bridges are apart, so runs may use the same numbers
         self.machines = [
-            Machine(f"{self._stem}n{number}m{i}", f"{network}.{i}", i)
+            Machine(f"{self._stem}n{number}m{i}", f"{network}.{i}", i, f"{self._bridge}m{i}")
             for i in range(1, machine_count + 1)
         ]
 
@@ -137,7 +145,7 @@ class Lan:
         _ip("link", "add", self._bridge, "type", "bridge")
         _ip("link", "set", self._bridge, "up")
         for machine in self.machines:
-            outer = f"{self._bridge}m{machine.number}"
+            outer = machine.socket
             _ip("netns", "add", machine.name)
             inner = ("peer", "name", "eth0", "netns", machine.name)
             _ip("link", "add", outer, "type", "veth", *inner)
@@ -162,10 +170,18 @@ class Lan:
             with contextlib.suppress(NamespaceError):
                 _ip("netns", "del", machine.name)
             with contextlib.suppress(NamespaceError):  # goes with its namespace, but later
-                _ip("link", "del", f"{self._bridge}m{machine.number}")
+                _ip("link", "del", machine.socket)
         with contextlib.suppress(NamespaceError):
             _ip("link", "del", self._bridge)
         _LIVE.discard(self)
+
+
+def _limit(card: str, megabit_per_s: float) -> list[str]:
+    """The arguments of tc that let a network card send no more than this."""
+    # Room for what comes in 10 ms: cards hand over up to 64 KiB at a time.
+    burst_kb = max(64, round(megabit_per_s / 8 * 10))
+    rate = ["rate", f"{megabit_per_s:g}mbit", "burst", f"{burst_kb}kb", "latency", "200ms"]
+    return ["qdisc", "replace", "dev", card, "root", "tbf", *rate]
 
 
 def existing_names() -> list[str]:

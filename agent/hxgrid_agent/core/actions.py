@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from hxgrid.wire.batches import Buffer, Key
-from hxgrid.wire.messages import Document
+from hxgrid.wire.messages import Document, Neighbour
 from hxgrid_agent.core.attempt import Attempt, Function
 from hxgrid_agent.core.process import SlotProcess
 from hxgrid_agent.core.session import Session
@@ -200,6 +200,69 @@ class RequestBlob:
     digest: str
     size: int
     offset: int
+    failed: tuple[str, ...] = ()
+    """Neighbours that did not serve it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AskNeighbour:
+    """Ask another agent for a blob from `offset` on, in the name of a session."""
+
+    session: Session
+    neighbour: Neighbour
+    request: int
+    digest: str
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaveNeighbour:
+    """Want nothing more of this request."""
+
+    agent: str
+    request: int
+
+
+@dataclass(frozen=True, slots=True)
+class LetNeighbourIn:
+    """Let an agent with this public key connect, for blobs only."""
+
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class ForbidNeighbour:
+    """Take `LetNeighbourIn` back."""
+
+    public_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """Send a blob to a neighbour from `offset` on, as far as it is available."""
+
+    peer: bytes
+    request: int
+    path: str
+    size: int
+    offset: int
+    available_bytes: int
+
+
+class ExtendUpload(NamedTuple):
+    """More of a blob that is being sent is available now."""
+
+    peer: bytes
+    request: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloseUpload:
+    """Send no more of a blob to a neighbour."""
+
+    peer: bytes
+    request: int
 
 
 class WriteBlob(NamedTuple):
@@ -210,6 +273,8 @@ class WriteBlob(NamedTuple):
     offset: int
     """0 begins anew."""
     payload: Buffer
+    chunks: tuple[bytes, ...] = ()
+    """The digests of its chunks, where they are known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +311,15 @@ SessionOrder = (
     | LayOutFunction
 )
 BlobOrder = FindBlob | WriteBlob | DropFetch | UnpinBlob
+NeighbourOrder = (
+    AskNeighbour
+    | LeaveNeighbour
+    | LetNeighbourIn
+    | ForbidNeighbour
+    | OpenUpload
+    | ExtendUpload
+    | CloseUpload
+)
 Action = (
     SendResults
     | RunAttempts
@@ -258,4 +332,5 @@ Action = (
     | ProcessOrder
     | SessionOrder
     | BlobOrder
+    | NeighbourOrder
 )

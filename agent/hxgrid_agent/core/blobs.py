@@ -5,25 +5,57 @@ transfer. Its life: FINDING (is it in the store?), FETCHING (asked from the user
 wants it), HERE (pinned once in the store for all users). It leaves the books, and its pin goes,
 when the last session that uses it gives it up.
 
+The user of a large blob may name a neighbour that has it; that one is asked in the user's stead,
+and the user again if it does not serve. The user also tells the digests of the blob's chunks, so
+that nobody's word is taken for any of them: a wrong one costs that chunk, and the neighbour that
+sent it is not asked for this blob any more.
+
 Whoever waits is a `Function` or a `DataEntry`; the desk reports by `settled`, which the core passes
 on, so that it needs to know neither.
 """
 
 from __future__ import annotations
 
+import base64
 import enum
 from typing import NamedTuple
 
 from hxgrid.blobs.fetch import Fetch
+from hxgrid.blobs.spread import SPREAD_FROM_BYTES
+from hxgrid.streams.digests import (
+    CHUNK_BYTES,
+    CHUNK_DIGEST_BYTES,
+    chunk_count,
+    digest_of_chunks,
+)
 from hxgrid.wire.batches import Buffer
-from hxgrid.wire.messages import BlobAnswer
-from hxgrid_agent.core.actions import DropFetch, FindBlob, RequestBlob, UnpinBlob, WriteBlob
+from hxgrid.wire.limits import MAX_NEIGHBOURS
+from hxgrid.wire.messages import BlobAnswer, BlobHeld, Neighbour, NeighbourRequest
+from hxgrid_agent.core.actions import (
+    AskNeighbour,
+    DropFetch,
+    FindBlob,
+    LeaveNeighbour,
+    RequestBlob,
+    UnpinBlob,
+    WriteBlob,
+)
 from hxgrid_agent.core.attempt import Function
 from hxgrid_agent.core.dataentry import DataEntry
-from hxgrid_agent.core.events import BlobBroken, BlobChunkReceived, BlobFound, BlobStored
+from hxgrid_agent.core.events import (
+    BlobBroken,
+    BlobChunkReceived,
+    BlobFound,
+    BlobGrown,
+    BlobStored,
+    NeighbourAnswered,
+    NeighbourChunkReceived,
+    NeighbourLost,
+)
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.settings import FETCH_STALL_S
 from hxgrid_agent.core.table import Table
+from hxgrid_agent.core.uploads import Uploads
 
 Waiter = Function | DataEntry
 
@@ -41,14 +73,29 @@ class BlobState(enum.Enum):
 class Blob:
     """One digest that somebody wants."""
 
-    __slots__ = ("digest", "fetch", "path", "size", "state", "users", "waiters")
+    __slots__ = (
+        "available_bytes",
+        "digest",
+        "fetch",
+        "path",
+        "referrals",
+        "size",
+        "state",
+        "users",
+        "waiters",
+    )
 
     def __init__(self, digest: str, size: int) -> None:
         self.digest = digest
         self.size = size
         self.state = BlobState.FINDING
         self.path = ""
+        """Where its bytes are, as far as they are here."""
+        self.available_bytes = 0
+        """From the beginning, checked."""
         self.fetch: Fetch | None = None
+        self.referrals: dict[str, tuple[Session, Neighbour]] = {}
+        """Neighbours that were named for it, and by whose user."""
         self.users: dict[int, dict[int, Waiter]] = {}
         """Whoever uses it, by session handle and the waiter's identity."""
         self.waiters: list[tuple[Session, Waiter]] = []
@@ -70,8 +117,9 @@ class Settled(NamedTuple):
 class BlobDesk:
     """Gets blobs for sessions."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, uploads: Uploads) -> None:
         self._table = table
+        self._uploads = uploads
         self._blobs: dict[str, Blob] = {}
         self._by_request: dict[int, Blob] = {}
         self.settled: list[Settled] = []
@@ -86,10 +134,11 @@ class BlobDesk:
         blob.users.setdefault(session.handle, {})[id(waiter)] = waiter
         if blob.state is BlobState.HERE:
             self.settled.append(Settled(session, waiter, digest, blob.path))
+            self._tell_held(blob, session)
             return
         blob.waiters.append((session, waiter))
         if blob.fetch is not None:
-            blob.fetch.add_sources([str(session.handle)])
+            blob.fetch.add_users([str(session.handle)])
 
     def drop_waiter(self, session: Session, waiter: Waiter) -> None:
         """Give up whatever this waiter uses."""
@@ -106,9 +155,10 @@ class BlobDesk:
         for blob in list(self._blobs.values()):
             if blob.users.pop(session.handle, None) is not None:
                 blob.waiters = [pair for pair in blob.waiters if pair[0] is not session]
-                if blob.fetch is not None and blob.fetch.source == str(session.handle):
-                    self._forget_request(blob.fetch)
-                    blob.fetch.source = None
+                fetch = blob.fetch
+                if fetch is not None and self._asks_for(blob) is session:
+                    self._end_request(blob)
+                    fetch.source = None
                 self._drop_if_unused(blob)
 
     def resumed(self, session: Session, now: float) -> None:
@@ -117,8 +167,9 @@ class BlobDesk:
             fetch = blob.fetch
             if fetch is not None and fetch.source == str(session.handle):
                 self._forget_request(fetch)
-                fetch.source = None
-                fetch.pause_until = now
+                fetch.interrupted(now)
+            elif blob.state is BlobState.HERE and session.handle in blob.users:
+                self._tell_held(blob, session)
         self.tick(now)
 
     def found(self, event: BlobFound, now: float) -> None:
@@ -129,7 +180,7 @@ class BlobDesk:
             if event.path is not None:
                 self._table.out.append(UnpinBlob(event.digest))
         elif event.path is not None:
-            self._arrived(blob, event.path)
+            self._arrived(blob, event.path, now)
         else:
             sources = [str(handle) for handle in blob.users]
             blob.fetch = Fetch(blob.digest, blob.size, sources, stall_after_s=FETCH_STALL_S)
@@ -137,51 +188,93 @@ class BlobDesk:
             self._ask(blob, now)
 
     def answered(self, session: Session, answer: BlobAnswer, now: float) -> None:
-        """Hear from a user whether it serves a blob."""
+        """Hear from a user whether it serves a blob, or who does."""
         blob = self._by_request.get(answer.request)
         if blob is None or blob.fetch is None or blob.fetch.source != str(session.handle):
             self._table.dropped += 1
             return
+        fetch = blob.fetch
         if answer.found and answer.bytes == blob.size:
-            if blob.fetch.is_complete:
+            fetch.chunks = fetch.chunks or _chunks_of(blob, answer)
+            if answer.elsewhere:
+                self._refer(blob, session, answer, now)
+                return
+            fetch.heard(now)
+            if fetch.is_complete:
                 self._write(blob, blob.size, b"")
             return
         text = answer.text or "the application does not have them any more"
         if answer.found:
             text = f"announced as {blob.size} bytes, but there are {answer.bytes}"
-        self._forget_request(blob.fetch)
-        blob.fetch.failed(now)
+        self._forget_request(fetch)
+        fetch.failed(now)
         self._give_up(blob, session, text, is_refusal=False)
 
     def chunk(self, session: Session, event: BlobChunkReceived, now: float) -> None:
-        """Take the next piece of a blob."""
-        blob = self._by_request.get(event.request)
-        count = len(event.payload)
-        if blob is None or blob.fetch is None or blob.fetch.source != str(session.handle):
-            self._table.dropped += 1
-        elif blob.fetch.take(event.request, event.offset, count, now):
-            self._write(blob, event.offset, event.payload)
-        else:
-            self._forget_request(blob.fetch)
-            blob.fetch.failed(now)
+        """Take the next piece of a blob from a user."""
+        self._take_piece(str(session.handle), event.request, event.offset, event.payload, now)
 
-    def stored(self, event: BlobStored) -> None:
+    # -- neighbours
+
+    def neighbour_answered(self, event: NeighbourAnswered, now: float) -> None:
+        """Hear from another agent whether it serves a blob."""
+        blob = self._by_request.get(event.answer.request)
+        if blob is None or blob.fetch is None or blob.fetch.source != event.agent:
+            return  # left in the meantime
+        if event.answer.found:
+            blob.fetch.heard(now)
+        else:
+            self._leave_source(blob, now)
+
+    def neighbour_chunk(self, event: NeighbourChunkReceived, now: float) -> None:
+        """Take the next piece of a blob from another agent."""
+        self._take_piece(event.agent, event.request, event.offset, event.payload, now)
+
+    def neighbour_lost(self, event: NeighbourLost, now: float) -> None:
+        """Ask somebody else for what a neighbour was asked for."""
+        for blob in list(self._blobs.values()):
+            if blob.fetch is not None and blob.fetch.source == event.agent:
+                self._leave_source(blob, now)
+
+    def requested(self, peer: bytes, message: NeighbourRequest, now: float) -> None:
+        """Hear from another agent that it wants a blob."""
+        session = self._table.by_id.get(message.session)
+        blob = self._blobs.get(message.digest)
+        if blob is not None and (session is None or session.handle not in blob.users):
+            blob = None
+        self._uploads.requested(peer, message, blob, now)
+
+    def grown(self, event: BlobGrown, now: float) -> None:
+        """Pass on what has been checked."""
+        blob = self._blobs.get(event.digest)
+        if blob is not None and blob.fetch is not None:
+            blob.path = event.path
+            blob.available_bytes = event.checked_bytes
+            self._uploads.supplied(blob.digest, blob, now)
+
+    # -- what the disk says
+
+    def stored(self, event: BlobStored, now: float) -> None:
         """Tell whoever waits that a blob is here."""
         blob = self._blobs.get(event.digest)
         if blob is None or blob.state is not BlobState.WRITING:
             self._table.out.append(UnpinBlob(event.digest))
         else:
-            self._arrived(blob, event.path)
+            self._arrived(blob, event.path, now)
 
     def broken(self, event: BlobBroken, now: float) -> None:
         """Ask again for what arrived damaged; give up what this disk does not take."""
         blob = self._blobs.get(event.digest)
         if blob is None or blob.fetch is None:
             return
-        self._forget_request(blob.fetch)
+        self._end_request(blob)
         if event.is_damaged:
             blob.state = BlobState.FETCHING
-            blob.fetch.start_again(now)
+            until = event.good_bytes + CHUNK_BYTES if blob.fetch.chunks else blob.size
+            blob.fetch.start_again(now, event.good_bytes, until)
+            if event.good_bytes < blob.available_bytes:
+                blob.path, blob.available_bytes = "", 0
+                self._uploads.withdrawn(blob.digest)
             return
         for session, _ in list(blob.waiters):
             self._give_up(blob, session, event.text, is_refusal=True)
@@ -193,8 +286,7 @@ class BlobDesk:
             if fetch is None or blob.state is not BlobState.FETCHING:
                 continue
             if fetch.is_stalled(now):
-                self._forget_request(fetch)
-                fetch.failed(now)
+                self._leave_source(blob, now)
             self._ask(blob, now)
 
     def next_deadline(self) -> float | None:
@@ -217,34 +309,101 @@ class BlobDesk:
             assert not (blob.state is BlobState.HERE and blob.waiters), "told nobody of a blob"
 
     def _ask(self, blob: Blob, now: float) -> None:
+        """Ask the next source; those that are of no use any more are passed over."""
         fetch = blob.fetch
         assert fetch is not None
-        source = fetch.next_source(now)
-        if source is None:
-            return
-        session = self._table.sessions.get(int(source))
-        if session is None or session.handle not in blob.users:
+        while (source := fetch.next_source(now)) is not None:
+            request = self._table.next_number()
+            fetch.asked(request, now)
+            find = self._neighbour_order if fetch.asks_neighbour else self._user_order
+            order = find(blob, source, request)
+            if order is not None:
+                self._by_request[request] = blob
+                self._table.out.append(order)
+                return
             fetch.failed(now)
-            return
-        request = self._table.next_number()
-        fetch.asked(request, now)
-        self._by_request[request] = blob
-        order = RequestBlob(session, request, blob.digest, blob.size, fetch.offset)
-        self._table.out.append(order)
+
+    def _user_order(self, blob: Blob, source: str, request: int) -> RequestBlob | None:
+        session = self._table.sessions.get(int(source))
+        fetch = blob.fetch
+        if fetch is None or session is None or session.handle not in blob.users:
+            return None
+        failed = tuple(fetch.failed_neighbours[-MAX_NEIGHBOURS:])
+        return RequestBlob(session, request, blob.digest, blob.size, fetch.offset, failed)
+
+    def _neighbour_order(self, blob: Blob, source: str, request: int) -> AskNeighbour | None:
+        session, neighbour = blob.referrals[source]
+        if blob.fetch is None or session.is_ending or session.handle not in blob.users:
+            return None
+        return AskNeighbour(session, neighbour, request, blob.digest, blob.fetch.offset)
+
+    def _asks_for(self, blob: Blob) -> Session | None:
+        """Return the session in whose name a blob is asked for at the moment."""
+        fetch = blob.fetch
+        if fetch is None or fetch.source is None:
+            return None
+        if fetch.asks_neighbour:
+            return blob.referrals[fetch.source][0]
+        return self._table.sessions.get(int(fetch.source))
+
+    def _refer(self, blob: Blob, session: Session, answer: BlobAnswer, now: float) -> None:
+        assert blob.fetch is not None
+        self._forget_request(blob.fetch)
+        own = self._table.settings.boot_id
+        others = [each for each in answer.elsewhere if each.agent != own]
+        blob.referrals.update((each.agent, (session, each)) for each in others)
+        blob.fetch.refer([each.agent for each in others], now)
+        self._ask(blob, now)
+
+    def _take_piece(
+        self, source: str, request: int, offset: int, payload: Buffer, now: float
+    ) -> None:
+        blob = self._by_request.get(request)
+        if blob is None or blob.fetch is None or blob.fetch.source != source:
+            self._table.dropped += 1
+        elif blob.fetch.take(request, offset, len(payload), now):
+            self._write(blob, offset, payload)
+        else:
+            self._leave_source(blob, now)
+
+    def _leave_source(self, blob: Blob, now: float) -> None:
+        """Give the source under way up, and ask the next one."""
+        assert blob.fetch is not None
+        self._end_request(blob)
+        blob.fetch.failed(now)
+        self._ask(blob, now)
+
+    def _end_request(self, blob: Blob) -> None:
+        """Want no more of the request under way."""
+        fetch = blob.fetch
+        assert fetch is not None
+        if fetch.source is not None and fetch.asks_neighbour:
+            self._table.out.append(LeaveNeighbour(fetch.source, fetch.request))
+        self._forget_request(fetch)
 
     def _write(self, blob: Blob, offset: int, payload: Buffer) -> None:
-        assert blob.fetch is not None
-        self._table.out.append(WriteBlob(blob.digest, blob.size, offset, payload))
-        if blob.fetch.is_complete:
-            self._forget_request(blob.fetch)
+        fetch = blob.fetch
+        assert fetch is not None
+        self._table.out.append(WriteBlob(blob.digest, blob.size, offset, payload, fetch.chunks))
+        if fetch.is_complete:
+            self._end_request(blob)
             blob.state = BlobState.WRITING
 
-    def _arrived(self, blob: Blob, path: str) -> None:
+    def _arrived(self, blob: Blob, path: str, now: float) -> None:
         blob.state = BlobState.HERE
         blob.path = path
+        blob.available_bytes = blob.size
         blob.fetch = None
+        blob.referrals.clear()
         waiters, blob.waiters = blob.waiters, []
         self.settled += [Settled(session, waiter, blob.digest, path) for session, waiter in waiters]
+        self._uploads.supplied(blob.digest, blob, now)
+        for handle in blob.users:
+            self._tell_held(blob, self._table.sessions[handle])
+
+    def _tell_held(self, blob: Blob, session: Session) -> None:
+        if blob.size >= SPREAD_FROM_BYTES and self._table.settings.neighbours_served:
+            self._table.send(session.peer, BlobHeld(digest=blob.digest))
 
     def _give_up(self, blob: Blob, session: Session, text: str, *, is_refusal: bool) -> None:
         told = [waiter for one, waiter in blob.waiters if one is session]
@@ -260,11 +419,27 @@ class BlobDesk:
         if blob.users:
             return
         del self._blobs[blob.digest]
+        self._uploads.withdrawn(blob.digest)
         if blob.fetch is not None:
-            self._forget_request(blob.fetch)
+            self._end_request(blob)
             self._table.out.append(DropFetch(blob.digest))
         elif blob.state is BlobState.HERE:
             self._table.out.append(UnpinBlob(blob.digest))
 
     def _forget_request(self, fetch: Fetch) -> None:
         self._by_request.pop(fetch.request, None)
+
+
+def _chunks_of(blob: Blob, answer: BlobAnswer) -> tuple[bytes, ...]:
+    """Return the digests of a blob's chunks if they are what its own digest says."""
+    try:
+        listed = base64.b64decode(answer.chunks, validate=True)
+    except ValueError:
+        return ()
+    if len(listed) != chunk_count(blob.size) * CHUNK_DIGEST_BYTES:
+        return ()
+    chunks = tuple(
+        listed[start : start + CHUNK_DIGEST_BYTES]
+        for start in range(0, len(listed), CHUNK_DIGEST_BYTES)
+    )
+    return chunks if digest_of_chunks(chunks, blob.size) == blob.digest else ()

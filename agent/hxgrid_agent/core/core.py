@@ -34,6 +34,7 @@ from hxgrid_agent.core.settings import CoreSettings
 from hxgrid_agent.core.sharing import Dealer
 from hxgrid_agent.core.suspension import Suspension
 from hxgrid_agent.core.table import Table
+from hxgrid_agent.core.uploads import Uploads
 from hxgrid_agent.core.watch import Watch
 
 
@@ -46,7 +47,8 @@ class AgentCore:
         self._pool = Pool(table, self._endings)
         self._dealer = Dealer(table, self._pool)
         self._admission = Admission(table)
-        self._blobs = BlobDesk(table)
+        self._uploads = Uploads(table)
+        self._blobs = BlobDesk(table, self._uploads)
         self._data = DataDesk(table, self._blobs)
         self._functions = Functions(table, self._blobs, self._admission)
         self._watch = Watch(table, self._pool)
@@ -54,14 +56,23 @@ class AgentCore:
         self._memory = MemoryGuard(table, self._pool)
         self._reports = Reports(table, self._suspension)
         self._sessions = Sessions(
-            table, self._pool, self._endings, self._blobs, self._data, self._reports
+            table,
+            self._pool,
+            self._endings,
+            blobs=self._blobs,
+            data=self._data,
+            reports=self._reports,
+            uploads=self._uploads,
         )
-        self._documents = Documents(table, self._sessions, self._functions, self._blobs, self._data)
+        self._documents = Documents(
+            table, self._sessions, self._functions, self._blobs, self._data, self._uploads
+        )
         self._deadlines: tuple[Callable[[], float | None], ...] = (
             self._sessions.next_deadline,
             self._pool.next_deadline,
             self._watch.next_deadline,
             self._blobs.next_deadline,
+            self._uploads.next_deadline,
             self._suspension.next_deadline,
             self._reports.next_deadline,
         )
@@ -83,7 +94,7 @@ class AgentCore:
                 if session := self._spoken_for(peer, handle, now):
                     self._endings.acknowledge(session, keys)
             case ev.PeersHeard(peers):
-                self._sessions.heard(peers, now)
+                self._sessions.heard(self._uploads.heard(peers, now), now)
             case _:
                 self._handle_other(event, now)
         return self._finish(now)
@@ -94,6 +105,7 @@ class AgentCore:
         self._pool.tick(now)
         self._watch.tick(now)
         self._blobs.tick(now)
+        self._uploads.tick(now)
         self._suspension.tick(now)
         self._reports.tick(now)
         return self._finish(now)
@@ -116,10 +128,15 @@ class AgentCore:
         check_books(self.table)
         self._pool.check()
         self._blobs.check()
+        self._uploads.check()
         self._data.check()
 
     def _handle_other(
-        self, event: ev.SessionEvent | ev.BlobEvent | ev.ProcessEvent | ev.HostEvent, now: float
+        self,
+        event: (
+            ev.SessionEvent | ev.BlobEvent | ev.NeighbourEvent | ev.ProcessEvent | ev.HostEvent
+        ),
+        now: float,
     ) -> None:
         """Lead the rarer events to their parts."""
         if isinstance(event, ev.ProcessEvent):
@@ -128,6 +145,8 @@ class AgentCore:
                 self._about_process(event, process, now)
         elif isinstance(event, ev.BlobEvent):
             self._about_blob(event, now)
+        elif isinstance(event, ev.NeighbourEvent):
+            self._about_neighbour(event, now)
         elif isinstance(event, ev.HostEvent):
             self._about_host(event, now)
         else:
@@ -172,10 +191,25 @@ class AgentCore:
                     self._blobs.chunk(session, event, now)
             case ev.BlobFound():
                 self._blobs.found(event, now)
+            case ev.BlobGrown():
+                self._blobs.grown(event, now)
             case ev.BlobStored():
-                self._blobs.stored(event)
+                self._blobs.stored(event, now)
             case ev.BlobBroken():
                 self._blobs.broken(event, now)
+            case _:
+                assert_never(event)
+
+    def _about_neighbour(self, event: ev.NeighbourEvent, now: float) -> None:
+        match event:
+            case ev.NeighbourChunkReceived():
+                self._blobs.neighbour_chunk(event, now)
+            case ev.NeighbourAnswered():
+                self._blobs.neighbour_answered(event, now)
+            case ev.NeighbourLost():
+                self._blobs.neighbour_lost(event, now)
+            case ev.UploadEnded():
+                self._uploads.ended(event)
             case _:
                 assert_never(event)
 

@@ -11,6 +11,7 @@ from hxgrid_agent.core.functions import Functions
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.sessions import Sessions
 from hxgrid_agent.core.table import Table
+from hxgrid_agent.core.uploads import Uploads
 
 
 class Documents:
@@ -23,20 +24,26 @@ class Documents:
         functions: Functions,
         blobs: BlobDesk,
         data: DataDesk,
+        uploads: Uploads,
     ) -> None:
         self._table = table
         self._sessions = sessions
         self._functions = functions
         self._blobs = blobs
         self._data = data
+        self._uploads = uploads
 
     def take(self, peer: bytes, document: wire.ToAgent, now: float) -> None:
-        """Take one message; from a stranger only `Hello` and `Goodbye` mean anything."""
+        """Take one message; of a stranger's few mean anything: it may be a user, or an agent."""
         session = self._table.by_peer.get(peer)
         if isinstance(document, wire.Hello):
             self._sessions.hello(peer, document, now)
         elif isinstance(document, wire.Goodbye):
             self._sessions.goodbye(peer, document, now)
+        elif isinstance(document, wire.NeighbourRequest):
+            self._blobs.requested(peer, document, now)
+        elif isinstance(document, wire.NeighbourDone):
+            self._uploads.done(peer, document)
         elif session is None:
             self._sessions.stranger(peer)
         elif isinstance(document, wire.CancelAll):
@@ -54,9 +61,9 @@ class Documents:
         document: (
             wire.FunctionOffer
             | wire.BlobAnswer
-            | wire.BlobRequest
             | wire.DataAnswer
             | wire.ForgetData
+            | wire.ExpectNeighbour
         ),
         now: float,
     ) -> None:
@@ -69,9 +76,7 @@ class Documents:
                 self._data.answered(session, document)
             case wire.ForgetData():
                 self._data.forgotten(session, document)
-            case wire.BlobRequest():
-                text = "this agent serves no blobs"
-                answer = wire.BlobAnswer(request=document.request, found=False, text=text)
-                self._table.send(session.peer, answer)
+            case wire.ExpectNeighbour():
+                self._uploads.expect(session, document)
             case _:
                 assert_never(document)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from hxgrid.wire.batches import AttemptRecord, Buffer, Key, ResultRecord
-from hxgrid.wire.messages import Reason, ToAgent
+from hxgrid.wire.messages import BlobAnswer, Reason, ToAgent
 
 
 class AttemptsReceived(NamedTuple):
@@ -181,6 +181,15 @@ class BlobStored:
 
 
 @dataclass(frozen=True, slots=True)
+class BlobGrown:
+    """So many bytes of a blob that is being received are written to a file, and right."""
+
+    digest: str
+    path: str
+    checked_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class BlobBroken:
     """What arrived does not have the digest, or cannot be written here."""
 
@@ -188,6 +197,41 @@ class BlobBroken:
     text: str
     is_damaged: bool
     """True: ask again. False: this computer cannot hold it (disk full)."""
+    good_bytes: int = 0
+    """Before these nothing is wrong, as far as it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourAnswered:
+    """An agent that was asked for a blob has it, or not."""
+
+    agent: str
+    answer: BlobAnswer
+
+
+class NeighbourChunkReceived(NamedTuple):
+    """A piece of a blob arrived from another agent."""
+
+    agent: str
+    request: int
+    offset: int
+    payload: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class NeighbourLost:
+    """Another agent cannot be reached, or not any more."""
+
+    agent: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class UploadEnded:
+    """A blob has left for a neighbour, or the neighbour is gone."""
+
+    peer: bytes
+    request: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +274,8 @@ SessionEvent = (
     | FunctionLaidOut
     | SessionFilesGone
 )
-BlobEvent = BlobChunkReceived | BlobFound | BlobStored | BlobBroken
+BlobEvent = BlobChunkReceived | BlobFound | BlobStored | BlobBroken | BlobGrown
+NeighbourEvent = NeighbourAnswered | NeighbourChunkReceived | NeighbourLost | UploadEnded
 ProcessEvent = (
     ProcessReady
     | ProcessDied
@@ -242,4 +287,4 @@ ProcessEvent = (
 )
 HostEvent = Sampled | OwnerWishes | AgentLeaves
 HotEvent = AttemptsEnded | AttemptsReceived | ResultsAcknowledged | PeersHeard
-Event = HotEvent | SessionEvent | BlobEvent | ProcessEvent | HostEvent
+Event = HotEvent | SessionEvent | BlobEvent | NeighbourEvent | ProcessEvent | HostEvent

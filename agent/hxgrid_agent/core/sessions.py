@@ -41,6 +41,7 @@ from hxgrid_agent.core.reports import Reports
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.settings import END_GRACE_S
 from hxgrid_agent.core.table import Table
+from hxgrid_agent.core.uploads import Uploads
 
 CLOSE_ANYWAY_S = 1.5
 """A process that the system cannot kill (stuck in the kernel) does not hold its session longer."""
@@ -54,9 +55,11 @@ class Sessions:
         table: Table,
         pool: Pool,
         endings: Endings,
+        *,
         blobs: BlobDesk,
         data: DataDesk,
         reports: Reports,
+        uploads: Uploads,
     ) -> None:
         self._table = table
         self._pool = pool
@@ -64,6 +67,7 @@ class Sessions:
         self._blobs = blobs
         self._data = data
         self._reports = reports
+        self._uploads = uploads
         self._handles = 0
 
     def hello(self, peer: bytes, hello: Hello, now: float) -> None:
@@ -258,6 +262,7 @@ class Sessions:
             slots=settings.slots,
             capabilities=settings.capabilities,
             load=self._reports.load_of(session),
+            neighbours_served=settings.neighbours_served,
         )
         self._table.send(session.peer, welcome)
 
@@ -276,4 +281,5 @@ class Sessions:
             return
         session.is_closing = True
         self._blobs.session_ended(session)
+        self._uploads.session_ended(session)
         self._table.out.append(CloseSession(session))

@@ -40,6 +40,8 @@ class CoreSettings:
     """0: never freeze."""
     native_problem: str = ""
     """Why no native function can run here; empty: they can."""
+    neighbours_served: int = 0
+    """Agents that may fetch blobs here at once."""
 
 
 HAND_OVER_S = 0.002

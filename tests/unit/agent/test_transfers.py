@@ -27,7 +27,8 @@ class Line:
     def __init__(self) -> None:
         self.session = Session(1, Hello(session="a" * 32, ticket="a" * 32), b"peer", 0.0)
         self.transfers = Transfers(VirtualClock(), lambda _: None)
-        self.transfers.connect(cast(Any, self), cast(Any, SimpleNamespace(lag_bytes=0)))
+        disk = SimpleNamespace(lag_bytes=0)
+        self.transfers.connect(cast(Any, self), cast(Any, disk), cast(Any, None))
         self.transfers.open(self.session)
         self.taken: dict[int, int] = {}
 

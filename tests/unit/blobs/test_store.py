@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hxgrid.blobs.store import BlobStore
+from hxgrid.blobs.store import BlobStore, DamagedBlob
 from hxgrid.errors import StoreError
-from hxgrid.streams.digests import digest_bytes
+from hxgrid.streams.digests import CHUNK_BYTES, digest_bytes, hash_bytes
 
 
 @pytest.fixture
@@ -174,3 +174,44 @@ def test_a_full_disk_is_a_store_error_that_says_what_to_do(
     monkeypatch.undo()
     writer.abort()
     assert store.used_bytes == 0
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Iterator[BlobStore]:
+    store = BlobStore(tmp_path / "large", quota_bytes=10 * CHUNK_BYTES)
+    assert store.open()
+    yield store
+    store.close()
+
+
+CONTENT = bytes(range(256)) * 4096 + b"2" * CHUNK_BYTES + b"rest"
+
+
+def test_each_chunk_is_checked_when_it_is_whole(large: BlobStore) -> None:
+    found = hash_bytes(CONTENT)
+    writer = large.begin(found.digest, len(CONTENT), found.chunks)
+    checked = []
+    for start in range(0, len(CONTENT), 600_000):
+        writer.write(start, CONTENT[start : start + 600_000])
+        checked.append(writer.checked_bytes)
+    assert checked == [0, CHUNK_BYTES, CHUNK_BYTES, len(CONTENT)]
+    assert writer.finish().read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("wrong_at", [5, CHUNK_BYTES + 5, len(CONTENT) - 1])
+def test_a_wrong_chunk_alone_is_taken_again(large: BlobStore, wrong_at: int) -> None:
+    found = hash_bytes(CONTENT)
+    writer = large.begin(found.digest, len(CONTENT), found.chunks)
+    damaged = bytearray(CONTENT)
+    damaged[wrong_at] ^= 1
+    with pytest.raises(DamagedBlob) as caught:
+        writer.write(0, damaged)
+    good = wrong_at - wrong_at % CHUNK_BYTES
+    assert (caught.value.good_bytes, writer.written_bytes, caught.value.can_go_on) == (
+        good,
+        good,
+        True,
+    )
+    assert writer.path.read_bytes()[:good] == CONTENT[:good]
+    writer.write(good, CONTENT[good:])
+    assert writer.finish().read_bytes() == CONTENT

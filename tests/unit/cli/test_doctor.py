@@ -159,7 +159,7 @@ class TestReaching:
         self, entry: Entry, closed_port: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.undo()
-        monkeypatch.setattr("hxgrid.user.seeking.SEEK_LIMIT_S", 0.3)
+        monkeypatch.setattr("hxgrid.transport.seeking.SEEK_LIMIT_S", 0.3)
         with socket.create_server(("127.0.0.1", 0)) as stranger:
             ports = (closed_port, stranger.getsockname()[1])
             one = entry("pc7").model_copy(

@@ -17,6 +17,7 @@ from hxgrid.transport.flow import (
     Finished,
     Inbox,
     Outbox,
+    RateLimit,
     SendWindow,
 )
 from hxgrid.wire.batches import Buffer, Chunk
@@ -309,3 +310,53 @@ def test_credit_is_told_by_the_quantum_and_at_the_end() -> None:
     assert inbox.credit_due() is None
     inbox.take(Chunk(0, 1, 1, 1, CREDIT_QUANTUM_BYTES, total, bytes(20)))
     assert inbox.credit_due() == total
+
+
+def test_of_a_buffer_that_is_being_filled_only_what_is_there_is_sent() -> None:
+    outbox = Outbox()
+    outbox.add_transfer(2, 1, 7, 0, bytes(300_000), offset=10, available_bytes=10)
+    assert outbox.next_chunks(0.0) == []
+    outbox.extend_transfer(2, 7, 0, 70_000)
+    sent = outbox.next_chunks(0.0)
+    assert [(each.offset, each.total_bytes) for each in sent] == [(10, 300_000), (65_546, 300_000)]
+    assert sum(len(each.payload) for each in sent) == 70_000 - 10
+    assert outbox.next_chunks(0.0) == []
+    outbox.extend_transfer(2, 7, 0, 60_000)  # never back
+    outbox.extend_transfer(2, 7, 0, 70_001)
+    assert sum(len(each.payload) for each in outbox.next_chunks(0.0)) == 1
+    assert len(outbox) == 1
+
+
+def test_a_transfer_that_waits_for_more_can_be_cancelled() -> None:
+    outbox = Outbox()
+    outbox.add_transfer(2, 1, 7, 0, bytes(300_000), available_bytes=0)
+    assert outbox.cancel_transfer(2, 7, 0)
+    outbox.extend_transfer(2, 7, 0, 300_000)
+    assert outbox.next_chunks(0.0) == []
+
+
+def test_with_a_budget_no_chunk_is_begun_beyond_it() -> None:
+    outbox = Outbox()
+    outbox.add_transfer(2, 1, 7, 0, bytes(1_000_000))
+    assert outbox.next_chunks(0.0, 0.0) == []
+    assert len(outbox.next_chunks(0.0, 1.0)) == 1
+    assert len(outbox.next_chunks(0.0, 65_537.0)) == 2
+
+
+def test_a_rate_is_kept_over_time() -> None:
+    limit = RateLimit(1_000_000)
+    now, sent = 10.0, 0
+    while now < 20.0:
+        if limit.budget(now) > 0:
+            limit.sent(65_536)
+            sent += 65_536
+        else:
+            assert limit.ready_at() > now
+            now = limit.ready_at()
+    assert 9_500_000 < sent < 10_300_000
+
+
+def test_no_rate_is_no_limit() -> None:
+    limit = RateLimit(0)
+    limit.sent(1 << 40)
+    assert limit.budget(1.0) > 1 << 60

@@ -25,7 +25,7 @@ from hxgrid.transport.sockets import (
 )
 from hxgrid.wire.batches import pack_keys
 from hxgrid.wire.documents import read_document
-from hxgrid.wire.messages import Batch, NetworkAddress, Refusal, RosterEntry, WhoAreYou
+from hxgrid.wire.messages import Batch, Neighbour, NetworkAddress, Refusal, RosterEntry, WhoAreYou
 
 SEEK_LIMIT_S: Final = 4.0
 """After so long without the right answer an agent is unreachable: one TCP try and some more."""
@@ -55,7 +55,7 @@ class Seeker:
     def __init__(
         self,
         loop: Loop,
-        entry: RosterEntry,
+        entry: RosterEntry | Neighbour,
         now: float,
         on_found: Callable[[Proved], None],
         on_given_up: Callable[[str], None],
