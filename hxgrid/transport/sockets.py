@@ -42,6 +42,9 @@ _RCVMORE = int(zmq.RCVMORE)
 _EVENTS = int(zmq.EVENTS)
 _POLLIN = int(zmq.POLLIN)
 _CHUNK_BYTE = bytes((Batch.CHUNK,))
+HANDLES_PER_SOCKET = 2
+SPARE_SOCKETS = 4096
+"""Beside the connections: those being made, three for each address of an agent that is sought."""
 _SPARE_HANDLES = 1024
 """Handles beside the connections: those in their handshake, files, pipes, libzmq's own."""
 
@@ -81,6 +84,20 @@ class Received(NamedTuple):
     """The payload frame, not copied for CHUNK; empty if there was none."""
     frame: zmq.Frame | None = None
     """On a router: carries what the connection is known for (`peer_address`, `peer_key`)."""
+
+
+def client_context(max_connections: int) -> Context:
+    """Return a context for a program that connects to so many peers at once.
+
+    A context has room for 1,023 sockets unless it is asked for more before the first is made, and a
+    process often for as many handles, of which each such socket takes two (its connection, and what
+    wakes its reader).
+    """
+    raise_handle_limit(HANDLES_PER_SOCKET * max_connections + _SPARE_HANDLES)
+    context: Context = zmq.Context()
+    most = int(context.get(zmq.SOCKET_LIMIT))
+    context.set(zmq.MAX_SOCKETS, min(most, max_connections + SPARE_SOCKETS))
+    return context
 
 
 class SocketFactory:

@@ -18,8 +18,6 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import zmq
-
 from hxgrid.clock import MonotonicClock
 from hxgrid.errors import HxGridError, NoGridFound, SessionClosed, SeveralGridsFound
 from hxgrid.ids import new_session_id, new_ticket
@@ -30,7 +28,7 @@ from hxgrid.transport.discovery import Discovery, DiscoverySettings
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.remembered import RememberedCoordinators
 from hxgrid.transport.security import Security
-from hxgrid.transport.sockets import SocketFactory, SocketLimits
+from hxgrid.transport.sockets import SocketFactory, SocketLimits, client_context
 from hxgrid.user.blobs import BlobShelf, Content
 from hxgrid.user.callbacks import CallbackRunner
 from hxgrid.user.core.dispatcher import Dispatcher
@@ -98,7 +96,7 @@ class Engine:
             spill=self._spill_data,
         )
         self.memory = ResultMemory(settings.spill_folder, settings.result_memory_bytes)
-        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        self.context = client_context(settings.max_connections)
         self.roster: RosterLink | None = None
         self.several_grids: tuple[str, ...] = ()
         self._data_bytes = 0  # global data in memory; the side thread's
