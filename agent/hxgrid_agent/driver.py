@@ -138,6 +138,7 @@ class AgentDriver:
         what = f"agent {self.core.table.settings.name}"
         door = self._security.doorkeeper("agent", what, *bound_address(self._socket))
         allowed = self._security.allowed
+        assert self._cap is not None
         self._peers = Peers(
             self._socket,
             self._clock,
@@ -145,6 +146,7 @@ class AgentDriver:
             self._transfers,
             door=door,
             allowed=allowed if self._security.keys is not None else None,
+            introduce=self._cap.introduce,
         )
         blobs = BlobWork(self._store, self._side, self.on_event)
         self._uploading = Uploading(
@@ -316,6 +318,8 @@ class AgentDriver:
         self._neighbours.tick(now)
         if self._link is not None:
             self._link.tick(now)
+        if self._cap is not None:
+            self._cap.tick(now)
         if self._leave_by is not None and (now >= self._leave_by or self.core.is_empty):
             self.loop.stop()
 
@@ -344,6 +348,9 @@ class AgentDriver:
             at = bulk.next_deadline()
             if at is not None and at < deadline:
                 deadline = at
+        strangers = self._cap.next_deadline() if self._cap is not None else None
+        if strangers is not None and strangers < deadline:
+            deadline = strangers
         if self._leave_by is not None:
             deadline = 0.0 if self.core.is_empty else min(deadline, self._leave_by)
         return deadline

@@ -21,6 +21,7 @@ from hxgrid.transport.sockets import (
     Received,
     Socket,
     peer_address,
+    peer_handle,
     peer_key,
     receive_message,
     send_message,
@@ -108,8 +109,10 @@ class Peers:
         *,
         door: Doorkeeper,
         allowed: AllowList | None = None,
+        introduce: Callable[[int], None],
     ) -> None:
         self._door = door
+        self._introduce = introduce
         self._socket = socket
         self._clock = clock
         self._on_event = on_event
@@ -206,6 +209,8 @@ class Peers:
             self.dropped_count += 1
             self.send(peer, pack_document(refusal))
         elif isinstance(document, _TO_AGENT):
+            if isinstance(document, Hello):
+                self._introduce(peer_handle(received))
             self._on_event(DocumentReceived(peer, cast("ToAgent", document)))
         else:
             self.dropped_count += 1

@@ -25,6 +25,7 @@ from hxgrid.transport.sockets import (
     bound_address,
     is_loopback,
     peer_address,
+    peer_handle,
     peer_key,
     receive_message,
     send_message,
@@ -145,7 +146,9 @@ class CoordinatorDriver:
     # -------------------------------------------------------------- the loop's handler
 
     def tick(self, now: float) -> None:
-        """Drop silent agents; look for namesakes."""
+        """Drop silent agents; look for namesakes, and at what strangers send."""
+        if self._cap is not None:
+            self._cap.tick(now)
         self._carry_out(self.registry.tick(now))
         if now >= self._namesakes_due_at:
             self._namesakes_due_at = now + NAMESAKES_S
@@ -159,10 +162,10 @@ class CoordinatorDriver:
 
     def next_deadline(self) -> float | None:
         """Return when the next lease ends or the next look around is due."""
-        lease_ends_at = self.registry.next_deadline()
-        if lease_ends_at is None:
-            return self._namesakes_due_at
-        return min(lease_ends_at, self._namesakes_due_at)
+        moments = [self._namesakes_due_at, self.registry.next_deadline()]
+        if self._cap is not None:
+            moments.append(self._cap.next_deadline())
+        return min(moment for moment in moments if moment is not None)
 
     def flush(self) -> None:
         """Nothing gathers here: every message is answered at once."""
@@ -220,6 +223,8 @@ class CoordinatorDriver:
         if refusal is not None:
             self._refuse(received, refusal)
             return None
+        if self._cap is not None:
+            self._cap.introduce(peer_handle(received))
         host = self._seen_host(received)
         if isinstance(document, AgentStatus):
             return AgentReported(received.sender, document, host, len(frame), peer_key(received))

@@ -7,13 +7,19 @@ import os
 import resource
 import socket
 import stat
+import struct
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 LOOPBACK_BEACON_HOST = "127.255.255.255" if sys.platform == "linux" else "127.0.0.1"
 """Where a beacon listens that must not hear the LAN. Linux delivers loopback's broadcasts only to
 sockets bound to that very address (or to all)."""
+
+_TCP_INFO_BYTES = 136
+_RECEIVED_AT = 128
+"""Of `tcpi_bytes_received` in Linux's `struct tcp_info`, since 4.1; it is only ever appended to."""
 
 
 def raise_handle_limit(wanted: int) -> int:
@@ -28,6 +34,43 @@ def raise_handle_limit(wanted: int) -> int:
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (target, hard))
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def received_bytes(handle: int, port: int) -> int | None:
+    """Return what has arrived on a TCP connection to our `port` since it was accepted.
+
+    None: the system does not tell, or the handle is (by now) something else.
+    """
+    with _borrowed(handle) as sock:
+        try:
+            if sock is None or sock.getsockname()[1] != port or sys.platform != "linux":
+                return None
+            told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO_BYTES)
+        except (OSError, IndexError, TypeError):
+            return None
+    if len(told) < _TCP_INFO_BYTES:
+        return None
+    return int(struct.unpack_from("=Q", told, _RECEIVED_AT)[0])
+
+
+def hang_up(handle: int, port: int) -> None:
+    """End a TCP connection to our `port` that another part of this process owns and will close."""
+    with _borrowed(handle) as sock, contextlib.suppress(OSError, IndexError, TypeError):
+        if sock is not None and sock.getsockname()[1] == port:
+            sock.shutdown(socket.SHUT_RDWR)
+
+
+@contextlib.contextmanager
+def _borrowed(handle: int) -> Iterator[socket.socket | None]:
+    try:
+        sock = socket.socket(fileno=os.dup(handle))
+    except OSError:
+        yield None  # closed by now, or no socket
+        return
+    try:
+        yield sock
+    finally:
+        sock.close()
 
 
 def prepare_beacon_socket(sock: socket.socket) -> None:

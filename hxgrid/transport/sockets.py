@@ -314,6 +314,16 @@ def peer_address(received: Received) -> str:
     return address.removeprefix("::ffff:") if "." in address else address
 
 
+def peer_handle(received: Received) -> int:
+    """Return the handle of the connection over which a message reached a router; -1: unknown."""
+    if received.frame is None:
+        return -1
+    try:
+        return int(received.frame.get(zmq.SRCFD))
+    except (zmq.ZMQError, ValueError):
+        return -1
+
+
 def peer_key(received: Received) -> str:
     """Return the public key that the allow-list let in; "" without keys."""
     return _property(received, "User-Id")

@@ -25,6 +25,15 @@ def raise_handle_limit(wanted: int) -> int:
     return wanted
 
 
+def received_bytes(_handle: int, _port: int) -> int | None:
+    """Return None: nothing here tells how much has arrived on a connection."""
+    return None
+
+
+def hang_up(_handle: int, _port: int) -> None:
+    """Do nothing: never asked for where `received_bytes` tells nothing."""
+
+
 def prepare_beacon_socket(sock: socket.socket) -> None:
     """Keep the port to ourselves: here SO_REUSEADDR would let any program take it over."""
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)

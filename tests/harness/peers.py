@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 GREETING_BYTES = 64
+_FLAG_MORE = 0x01
 _FLAG_LONG = 0x02
 _FLAG_COMMAND = 0x04
 
@@ -57,6 +58,26 @@ def send_oversized_frame(
                 connection.sendall(long_frame_header(claimed_bytes, command=True))
             connection.sendall(bytes(64 * 1024))
         return _was_closed(connection)
+
+
+def send_endless_message(address: tuple[str, int], *, limit_bytes: int, limit_s: float = 60) -> int:
+    """Greet like a ZeroMQ peer, then send a message whose last part never comes.
+
+    Returns how much was sent before the victim hung up; `limit_bytes` at most.
+    """
+    frame = bytes([_FLAG_MORE | _FLAG_LONG]) + struct.pack(">Q", 1 << 20) + bytes(1 << 20)
+    sent = 0
+    with (
+        contextlib.suppress(ConnectionError),
+        socket.create_connection(address, timeout=limit_s) as connection,
+    ):
+        connection.sendall(greeting())
+        receive_exactly(connection, GREETING_BYTES)
+        connection.sendall(ready_command("DEALER"))
+        while sent < limit_bytes:
+            connection.sendall(frame)
+            sent += len(frame)
+    return sent
 
 
 def open_silent_connections(address: tuple[str, int], count: int) -> list[socket.socket]:

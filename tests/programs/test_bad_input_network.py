@@ -63,6 +63,10 @@ def oversized_frames_before_the_keys(address: Address) -> None:
     assert peers.send_oversized_frame(address, mechanism="CURVE")
 
 
+def endless_messages(address: Address) -> None:
+    assert peers.send_endless_message(address, limit_bytes=4 << 30) < 4 << 30
+
+
 def also_slowly(*attacks: tuple[Any, Any]) -> list[Any]:
     """The rest of the combinations."""
     return [pytest.param(*attack, marks=pytest.mark.slow) for attack in attacks]
@@ -76,10 +80,12 @@ def also_slowly(*attacks: tuple[Any, Any]) -> list[Any]:
         *also_slowly(
             (embedded_grid, noise),
             (embedded_grid, oversized_frames),
+            (embedded_grid, endless_messages),
             (embedded_grid, peers.send_message_garbage),
             (separate_programs, noise),
             (separate_programs, oversized_frames),
             (separate_programs, oversized_frames_before_the_keys),
+            (separate_programs, endless_messages),
         ),
     ],
 )
