@@ -109,7 +109,7 @@ class AgentDriver:
         self._cpu = CpuProbe(self.capabilities.processors, clock.now())
         self._log = get_logger("agent")
         # All made by `open`.
-        self._context: zmq.Context[Socket] | None = None
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: Socket | None = None
         self._zap: ZapHandler | None = None
         self._cap: ConnectionCap | None = None

@@ -74,7 +74,7 @@ class CoordinatorDriver:
         self._security = security
         self._clock = clock
         self._log = get_logger("coordinator")
-        self._context: zmq.Context[Socket] | None = None
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: Socket | None = None
         self._zap: ZapHandler | None = None
         self._cap: ConnectionCap | None = None

@@ -20,7 +20,7 @@ from hxgrid.transport.beacon import Answer, BeaconClient
 from hxgrid.transport.dialling import Proved
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.seeking import SEEK_LIMIT_S, Seeker
-from hxgrid.transport.sockets import Socket, SocketFactory
+from hxgrid.transport.sockets import SocketFactory
 
 if TYPE_CHECKING:
     from hxgrid.settings import UserSettings
@@ -116,7 +116,7 @@ def try_port(host: str, port: int) -> str:
 def reach_agent(entry: RosterEntry, security: Security) -> list[Reached]:
     """Try every address of an agent, all at once; who answers must be the right one."""
     turning = _Turning()
-    context: zmq.Context[Socket] = zmq.Context()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
     factory = SocketFactory(context, security)
     reached: dict[int, Reached] = {}
     seekers = [

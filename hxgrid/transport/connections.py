@@ -60,7 +60,7 @@ class ConnectionCap:
 
     def open(self) -> None:
         """Begin to count. Connections that exist already are not known."""
-        self._monitor = self._socket.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        self._monitor = self._socket.open_monitor(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
         # libzmq's thread would wait for us if this could be full; each event has two small frames.
         self._monitor.rcvhwm = 0
         self._loop.register(self._monitor, self._on_readable)
@@ -86,6 +86,8 @@ class ConnectionCap:
     def refresh(self) -> None:
         """Take in what the monitor has told so far, without waiting for the loop's turn."""
         self._on_readable()
+        if self._monitor is not None:
+            self._monitor.touch()
 
     # -- strangers
 

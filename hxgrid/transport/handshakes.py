@@ -57,7 +57,7 @@ class HandshakeWatch:
 
     def open(self) -> None:
         """Begin to watch; before the socket connects, or the first failure may be missed."""
-        self._monitor = self._socket.get_monitor_socket(self._events)
+        self._monitor = self._socket.open_monitor(self._events)
         self._loop.register(self._monitor, self._on_readable)
 
     def close(self) -> None:

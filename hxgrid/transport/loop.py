@@ -4,9 +4,11 @@ A turn has a fixed order: what became readable or writable, then commands of oth
 handler's clock work if it is due, then `flush`, in which a driver sends what has gathered. Nothing
 is ever sent late because of a timer: the loop sleeps only while there is nothing to do.
 
-A callback of a ZeroMQ socket should take many messages, but not all there are: bounded
-(`sockets.MESSAGES_PER_TURN`), so that one loud peer cannot keep the others waiting. What is left
-makes the socket readable again in the next turn.
+ZeroMQ sockets are waited for as `watching` says. The loop sleeps on their signals; it looks into a
+socket only when its signal is up or somebody has used it. A callback of such a socket is called
+when there *may* be something, so it must not block. It should take many messages, but not all there
+are: bounded (`sockets.MESSAGES_PER_TURN`), so that one loud peer cannot keep the others waiting.
+What is left makes the socket due again in the next turn.
 
 `call_soon_threadsafe` and `stop` may be called from any thread (`stop` from signal handlers too);
 everything else belongs to the thread that runs the loop.
@@ -17,18 +19,22 @@ from __future__ import annotations
 import math
 import socket
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
 import zmq
 
 from hxgrid.logs import get_logger
+from hxgrid.transport.waiting import READABLE, WRITABLE, Waiter
+from hxgrid.transport.watching import Callback, Socket, Watch
 
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
 
 LONGEST_SLEEP_S = 0.5
 """A blocked poll does not notice Ctrl-C on Windows; half a second is what a person forgives."""
+
+LOOK_AT_ALL_S = 0.5
+"""Every ZeroMQ socket is looked into so often, used or not: the net below `watching`."""
 
 MAX_COMMANDS_PER_TURN = 1024
 """Commands taken in one turn; more wait for the next, behind what the sockets have to say."""
@@ -38,10 +44,11 @@ _LOG_EVERY_S = 1.0
 readable could otherwise fill the disk."""
 
 # Plain numbers: flags of an enum are slow to join and to test.
-_READABLE = int(zmq.POLLIN | zmq.POLLERR)
-_WRITABLE = int(zmq.POLLOUT)
+_EVENTS = int(zmq.EVENTS)
+_POLLIN = int(zmq.POLLIN)
+_POLLOUT = int(zmq.POLLOUT)
+_ask: Any = zmq.backend.Socket.get
 
-Callback = Callable[[], None]
 Pollable = Any
 """A `zmq.Socket`, or anything with `fileno()` that the system can poll (on Windows: sockets)."""
 
@@ -59,23 +66,8 @@ class Handler(Protocol):
         """Send what has gathered in this turn; called once in each, before sleeping."""
 
 
-class _Registration:
-    """The callbacks of one socket."""
-
-    __slots__ = ("on_readable", "on_writable")
-
-    def __init__(self, on_readable: Callback | None, on_writable: Callback | None) -> None:
-        self.on_readable = on_readable
-        self.on_writable = on_writable
-
-    @property
-    def events(self) -> int:
-        readable = zmq.POLLIN if self.on_readable is not None else 0
-        return readable | (zmq.POLLOUT if self.on_writable is not None else 0)
-
-
 class Loop:
-    """A `zmq.Poller` with callbacks. Run by one thread, closed by whoever made it."""
+    """Sockets with callbacks. Run by one thread, closed by whoever made it."""
 
     def __init__(self, clock: Clock, name: str) -> None:
         self.name = name
@@ -83,8 +75,12 @@ class Loop:
         """Exceptions that callbacks, commands or the handler let escape; the loop goes on."""
         self._clock = clock
         self._log = get_logger("transport").bind(loop=name)
-        self._poller = zmq.Poller()
-        self._registrations: dict[Pollable, _Registration] = {}  # by zmq.Socket or file number
+        self._waiter = Waiter()
+        self._watches: dict[Pollable, Watch] = {}  # by zmq.Socket or file number
+        self._by_handle: dict[int, Watch] = {}
+        self._due: list[Watch] = []  # to look into before sleeping
+        self._awkward: dict[Watch, None] = {}  # looked into in every turn
+        self._look_at_all_at = -math.inf
         self._commands: deque[Callback] = deque()
         self._is_asleep = False  # the next command must wake the loop
         self._is_stopped = False
@@ -101,9 +97,20 @@ class Loop:
     ) -> None:
         """Watch a socket. `on_writable` is called in every turn in which it could be written."""
         key = _key_of(pollable)
-        registration = _Registration(on_readable, on_writable)
-        self._registrations[key] = registration
-        self._poller.register(key, registration.events)
+        watch = self._watches.get(key)
+        if watch is None:
+            watch = self._watches[key] = self._new_watch(key)
+        watch.on_readable, watch.on_writable = on_readable, on_writable
+        is_read, is_written = on_readable is not None, on_writable is not None
+        if watch.socket is None:
+            self._waiter.watch(watch.handle, readable=is_read, writable=is_written)
+            return
+        self._waiter.watch(watch.handle, readable=is_read or is_written, writable=False)
+        if is_written or (is_read and not isinstance(watch.socket, Socket)):
+            self._awkward[watch] = None
+        else:
+            self._awkward.pop(watch, None)
+        watch.touch()
 
     def modify(
         self,
@@ -117,9 +124,26 @@ class Loop:
 
     def unregister(self, pollable: Pollable) -> None:
         """Stop watching. Call it before closing the socket; unknown ones are ignored."""
-        key = _key_of(pollable)
-        if self._registrations.pop(key, None) is not None and key in self._poller:
-            self._poller.unregister(key)
+        watch = self._watches.pop(_key_of(pollable), None)
+        if watch is None:
+            return
+        watch.is_over = True
+        self._awkward.pop(watch, None)
+        if self._by_handle.get(watch.handle) is watch:
+            del self._by_handle[watch.handle]
+            self._waiter.forget(watch.handle)
+        if isinstance(watch.socket, Socket) and watch.socket.watch is watch:
+            watch.socket.watch = None
+
+    def _new_watch(self, key: Pollable) -> Watch:
+        if not isinstance(key, zmq.Socket):
+            watch = Watch(key, None, self._due)
+        else:
+            watch = Watch(int(_ask(key, zmq.FD)), key, self._due)
+            if isinstance(key, Socket):
+                key.watch = watch
+        self._by_handle[watch.handle] = watch
+        return watch
 
     def call_soon_threadsafe(self, command: Callback) -> None:
         """Have `command` called by the loop's thread; wakes the loop if it sleeps.
@@ -144,44 +168,104 @@ class Loop:
     def turn(self, handler: Handler, longest_s: float = LONGEST_SLEEP_S) -> None:
         """Do one turn: sleep at most `longest_s`, then everything that is due."""
         deadline = handler.next_deadline()
-        self._dispatch(self._sleep(deadline, longest_s))
+        self._wait_and_serve(deadline, longest_s)
         if self._commands:
             self._run_commands()
         if deadline is not None:
             now = self._clock.now()
             if now >= deadline:
                 self._guarded(lambda: handler.tick(now))
-        self._guarded(handler.flush)
+        try:
+            handler.flush()
+        except Exception:  # noqa: BLE001 - as for callbacks
+            self._note_error()
 
     def close(self) -> None:
         """Release the loop's own sockets, after `run` has returned. Twice is harmless."""
         self.unregister(self._wake_receiver)
         self._wake_receiver.close()
         self._wake_sender.close()
+        self._waiter.close()
 
-    def _sleep(self, deadline: float | None, longest_s: float) -> list[tuple[Pollable, int]]:
+    def _wait_and_serve(self, deadline: float | None, longest_s: float) -> None:
+        now = self._clock.now()
+        if now >= self._look_at_all_at:
+            self._look_at_all(now)
+        ready = self._look_into_due() if self._due or self._awkward else None
         timeout_s = longest_s
         if deadline is not None:
-            timeout_s = min(max(deadline - self._clock.now(), 0.0), longest_s)
+            timeout_s = min(max(deadline - now, 0.0), longest_s)
         self._is_asleep = True
         # Looked at after the flag went up: a command that came before it woke nobody.
-        if self._commands or self._is_stopped:
+        if ready or self._commands or self._is_stopped:
             timeout_s = 0.0
         try:
-            # Rounded up: waking a moment early would mean turning until the deadline is there.
-            return self._poller.poll(math.ceil(timeout_s * 1000))
+            signalled = self._waiter.wait(timeout_s)
         finally:
             self._is_asleep = False
-
-    def _dispatch(self, ready: list[tuple[Pollable, int]]) -> None:
-        for key, events in ready:
-            registration = self._registrations.get(key)  # may be gone since the poll
-            if registration is None:
+        if ready:
+            for watch, events in ready:
+                self._serve(watch, events & _POLLIN, events & _POLLOUT)
+        by_handle = self._by_handle
+        for handle, signals in signalled:
+            watch_or_none = by_handle.get(handle)  # may be gone since the wait
+            if watch_or_none is None:
                 continue
-            if events & _READABLE and registration.on_readable is not None:
-                self._guarded(registration.on_readable)
-            if events & _WRITABLE and registration.on_writable is not None:
-                self._guarded(registration.on_writable)
+            if watch_or_none.socket is None:
+                self._serve(watch_or_none, signals & READABLE, signals & WRITABLE)
+            elif not watch_or_none.is_due and watch_or_none not in self._awkward:
+                # Not asked what for: taking the first message asks that.
+                watch_or_none.touch()
+                self._serve(watch_or_none, _POLLIN, 0)
+            # Else it is looked into before the next sleep.
+
+    def _serve(self, watch: Watch, is_readable: int, is_writable: int) -> None:
+        if is_readable and watch.on_readable is not None and not watch.is_over:
+            try:
+                watch.on_readable()
+            except Exception:  # noqa: BLE001 - one peer's surprise must not end all the others
+                self._note_error()
+        if is_writable and watch.on_writable is not None and not watch.is_over:
+            self._guarded(watch.on_writable)
+
+    def _look_into_due(self) -> list[tuple[Watch, int]]:
+        """Return the ZeroMQ sockets with something to do, among those that may have it."""
+        ready: list[tuple[Watch, int]] = []
+        awkward = self._awkward
+        looked_into = dict.fromkeys(self._due)
+        looked_into.update(awkward)
+        self._due.clear()
+        for watch in looked_into:
+            if watch.is_over or not (watch.is_due or watch in awkward):
+                continue
+            watch.is_due = False
+            events = self._events_of(watch)
+            if events:
+                # Taking its last message, or the next look, says that there is no more.
+                watch.touch()
+                ready.append((watch, events))
+        return ready
+
+    def _events_of(self, watch: Watch) -> int:
+        """Return for what it is ready, of what it is watched for."""
+        wanted = _POLLIN if watch.on_readable is not None else 0
+        if watch.on_writable is not None:
+            wanted |= _POLLOUT
+        if not wanted or watch.socket is None:
+            return 0
+        try:
+            return int(_ask(watch.socket, _EVENTS)) & wanted
+        except zmq.ZMQError:
+            # Closed without a word, or its context is ending.
+            self._note_error()
+            self.unregister(watch.socket)
+            return 0
+
+    def _look_at_all(self, now: float) -> None:
+        self._look_at_all_at = now + LOOK_AT_ALL_S
+        for watch in self._watches.values():
+            if watch.socket is not None:
+                watch.touch()
 
     def _run_commands(self) -> None:
         commands = self._commands
@@ -192,11 +276,15 @@ class Loop:
         try:
             callback()
         except Exception:  # noqa: BLE001 - one peer's surprise must not end all the others
-            self.error_count += 1
-            now = self._clock.now()
-            if now >= self._may_log_at:
-                self._may_log_at = now + _LOG_EVERY_S
-                self._log.exception("callback failed", errors=self.error_count)
+            self._note_error()
+
+    def _note_error(self) -> None:
+        """Count the exception that is being handled, and say so now and then."""
+        self.error_count += 1
+        now = self._clock.now()
+        if now >= self._may_log_at:
+            self._may_log_at = now + _LOG_EVERY_S
+            self._log.exception("callback failed", errors=self.error_count)
 
     def _wake(self) -> None:
         try:

@@ -31,6 +31,7 @@ from hxgrid.errors import ConfigError, StoreError
 from hxgrid.logs import get_logger
 from hxgrid.transport.proof import NONCE_BYTES, Asker, Doorkeeper, Prover, endpoint_of
 from hxgrid.transport.system import is_private_file, write_private_file
+from hxgrid.transport.watching import Socket, make_socket
 
 if TYPE_CHECKING:
     from hxgrid.transport.connections import ConnectionCap
@@ -216,12 +217,12 @@ class ZapHandler:
         self._context = context
         self._loop = loop
         self._security = security
-        self._socket: zmq.Socket[bytes] | None = None
+        self._socket: Socket | None = None
         self._log = get_logger("transport")
 
     def open(self) -> None:
         """Begin to serve. Once per context, before its first socket is bound."""
-        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket = make_socket(self._context, zmq.ROUTER)
         self._socket.linger = 0
         self._socket.bind(ZAP_ENDPOINT)
         self._loop.register(self._socket, self._on_readable)

@@ -13,19 +13,37 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import zmq
 
 from hxgrid.errors import AddressInUse, ConfigError, TransportError
 from hxgrid.transport.security import ZAP_DOMAIN, Security
 from hxgrid.transport.system import raise_handle_limit
+from hxgrid.transport.watching import Socket, make_socket
 from hxgrid.wire.batches import Buffer
 from hxgrid.wire.limits import MAX_FRAME_BYTES
 from hxgrid.wire.messages import Batch
 
+__all__ = [
+    "COPY_BELOW_BYTES",
+    "LOOPBACK",
+    "MESSAGES_PER_TURN",
+    "Context",
+    "Received",
+    "Socket",
+    "SocketFactory",
+    "SocketLimits",
+    "bracketed",
+    "check_bind_host",
+    "is_loopback",
+    "peer_address",
+    "peer_key",
+    "receive_message",
+    "send_message",
+]
+
 Context = zmq.Context[zmq.Socket[bytes]]
-Socket = zmq.Socket[bytes]
 
 MESSAGES_PER_TURN = 256
 """Messages that one callback takes before other sockets get their turn."""
@@ -41,6 +59,10 @@ _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
 _RCVMORE = int(zmq.RCVMORE)
 _EVENTS = int(zmq.EVENTS)
 _POLLIN = int(zmq.POLLIN)
+# pyzmq's own, without the layer of Python above them; what is positional here has names there.
+_send: Any = zmq.backend.Socket.send
+_receive: Any = zmq.backend.Socket.recv
+_ask: Any = zmq.backend.Socket.get
 _CHUNK_BYTE = bytes((Batch.CHUNK,))
 HANDLES_PER_SOCKET = 2
 SPARE_SOCKETS = 4096
@@ -190,7 +212,7 @@ class SocketFactory:
     def _new(self, kind: int) -> Socket:
         limits = self._limits
         try:
-            socket = self._context.socket(kind)
+            socket = make_socket(self._context, kind)
         except zmq.ZMQError as error:
             raise TransportError(
                 "no more connections can be made",
@@ -264,13 +286,17 @@ def send_message(socket: Socket, frames: Sequence[Buffer], to: bytes | None = No
     is full; nothing was sent. Large frames are not copied: leave them alone until the end of the
     connection, or until nothing refers to them any more.
     """
+    watch = socket.watch
+    if watch is not None and not watch.is_due:
+        watch.is_due = True
+        watch.due.append(watch)
     try:
         if to is not None:
-            socket.send(to, _MORE)
+            _send(socket, to, _MORE)
         last = len(frames) - 1
         for index, frame in enumerate(frames):
             flags = _MORE if index < last else _NOBLOCK
-            socket.send(frame, flags, copy=len(frame) < COPY_BELOW_BYTES)
+            _send(socket, frame, flags, len(frame) < COPY_BELOW_BYTES)
     except zmq.ZMQError as error:
         # Only the first frame of a message can be refused, so nothing is half sent.
         if error.errno in (zmq.EAGAIN, zmq.EHOSTUNREACH):
@@ -286,24 +312,29 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
     nonsense, to be counted and dropped like every unknown number.
     """
     # Asked first: an exception for "nothing there", once per turn, would cost ten times as much.
-    if not int(socket.getsockopt(_EVENTS)) & _POLLIN:
+    if not _ask(socket, _EVENTS) & _POLLIN:
+        watch = socket.watch
+        if watch is not None:
+            watch.is_due = False  # its loop need not ask the same again
         return None
     if is_router:
-        frame = socket.recv(_NOBLOCK, copy=False)
+        frame = _receive(socket, _NOBLOCK, False)
         sender = frame.bytes
-        header = socket.recv(_NOBLOCK) if frame.more else b""
+        header = _receive(socket, _NOBLOCK) if frame.more else b""
     else:
         frame, sender = None, b""
-        header = socket.recv(_NOBLOCK)
-    if not socket.getsockopt(_RCVMORE):
+        header = _receive(socket, _NOBLOCK)
+    if not _ask(socket, _RCVMORE):
         return Received(sender, header, b"", frame)
     # A chunk is copied once, to where it belongs, and not before.
     is_chunk = header[:1] == _CHUNK_BYTE
-    payload: Buffer = socket.recv(_NOBLOCK, copy=False).buffer if is_chunk else socket.recv()
-    if not socket.getsockopt(_RCVMORE):
+    payload: Buffer = (
+        _receive(socket, _NOBLOCK, False).buffer if is_chunk else _receive(socket, _NOBLOCK)
+    )
+    if not _ask(socket, _RCVMORE):
         return Received(sender, header, payload, frame)
-    while socket.getsockopt(_RCVMORE):
-        socket.recv(_NOBLOCK, copy=False)
+    while _ask(socket, _RCVMORE):
+        _receive(socket, _NOBLOCK, False)
     return Received(sender, b"", b"", frame)
 
 

@@ -73,7 +73,7 @@ class Coordinator:
 
 class Bench:
     def __init__(self, folder: Path) -> None:
-        self.context: zmq.Context[Socket] = zmq.Context()
+        self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.loop = Loop(MonotonicClock(), "test")
         self.factory = SocketFactory(self.context, Security(token="t" * 64))
         self.coordinator = Coordinator(self.factory)
