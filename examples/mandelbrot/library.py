@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ FLAGS = ("-std=c++11", "-O2", *SAME_BITS, "-shared", "-fvisibility=hidden", "-Wa
 # What the compiler brings comes along: another computer may have an older one.
 LINKING = ("-static-libstdc++", "-static-libgcc") if sys.platform == "linux" else ()
 WITH_GMP = ("-DMB_WITH_GMP",)
+_GMP = "libgmp.so.10"
 
 _COMPILERS = ("c++", "g++", "clang++")
 _LONGEST_BUILD_S = 300
@@ -53,6 +55,11 @@ class Library:
         declarations = _REGION.findall(HEADER.read_text(encoding="utf-8"))
         self._ffi.cdef("".join(declarations).replace("MB_API", ""))
         self._lib: Any = self._ffi.dlopen(str(path))
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """The library and what it needs beside it where it runs."""
+        return [self.path, *(_gmp() if self.has_exact else [])]
 
     @property
     def has_exact(self) -> bool:
@@ -104,6 +111,16 @@ def library_path(*, exact: bool = False) -> Path:
         sources = [str(source) for source in sorted(NATIVE.glob("*.cpp"))]
         _compile([*command, *sources], ["-lgmp"] if exact else [], target)
     return target
+
+
+def _gmp() -> list[Path]:
+    """Return the file of GMP, as the compiler knows it, under the name that the loader wants."""
+    if sys.platform != "linux":
+        return []
+    command = [*_compiler(), f"-print-file-name={_GMP}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    found = Path(done.stdout.strip())
+    return [found] if found.is_absolute() and found.is_file() else []
 
 
 def _name(exact: bool) -> str:

@@ -148,7 +148,7 @@ class GridRunner:
         library = self._library(request.arithmetic)
         modules, function = [TASK_FILE], "run_task"
         if library is not None:
-            modules, function = [library.path], "RunTask"
+            modules, function = library.files, "RunTask"
         handle = GridHandle()
 
         def finalize(task: hxgrid.Task, out: hxgrid.Stream) -> None:

@@ -37,7 +37,7 @@ def command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         show("pi             digits of pi, nine by each task, which knows nothing of the others")
         show("normalmapper   what a detailed mesh looks like, as a normal map for a simple one")
-        show("mandelbrot     pictures of the Mandelbrot set, to any depth")
+        show("mandelbrot     a window to explore the Mandelbrot set in, to any depth")
         say("\nNext: hxgrid example pi --digits 1000 --local")
 
 

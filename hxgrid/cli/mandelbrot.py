@@ -1,4 +1,4 @@
-"""`hxgrid example mandelbrot`: one picture into a file."""
+"""`hxgrid example mandelbrot`: a window to explore in, or one picture into a file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PERMILLE = 1000
     "--out",
     type=click.Path(path_type=Path),
     metavar="FILE.png",
-    help="The picture.",
+    help="Draw this one picture; without it, a window opens in the browser.",
 )
 @click.option("--centre", metavar="RE,IM", help="Middle of the picture, any number of digits.")
 @click.option("--zoom", metavar="Z", help="The shorter side of the picture is 1/Z long: 0.3, 1e30.")
@@ -60,6 +60,7 @@ _PERMILLE = 1000
     metavar="FILE.svg",
     help="Also draw what ran when on which slot.",
 )
+@click.option("--browser/--no-browser", default=True, help="Open the window, or say its address.")
 @common_options(local=True)
 def command(  # noqa: PLR0917 - one for each option
     out: Path | None,
@@ -72,9 +73,14 @@ def command(  # noqa: PLR0917 - one for each option
     cut: str,
     kind: str | None,
     gantt: Path | None,
+    browser: bool,
     common: Common,
 ) -> None:
-    """Draw a picture of the Mandelbrot set, to any depth."""
+    """Explore the Mandelbrot set in a window, or draw a picture of it into a file.
+
+    The window is a page that this program serves to your browser alone. Pictures are computed on
+    the grid, to any depth.
+    """
     _check_packages()
     from hxgrid_examples.mandelbrot import app
     from hxgrid_examples.mandelbrot.errors import JobError
@@ -94,7 +100,8 @@ def command(  # noqa: PLR0917 - one for each option
         colours = palette_of(palette)
         code = Code(kind or _best_kind(common))
         if out is None:
-            raise JobError("say where the picture goes: --out x.png")
+            _explore(common, code, view, iterations, opens=browser)
+            return
         app.check_picture_name(out)
         _draw(app.Job(view, limit, out, colours, method, cut, gantt), code, common)
     except JobError as error:
@@ -120,6 +127,13 @@ def _draw(job: Job, code: object, common: Common) -> None:
     tiles = count_of(len(drawing.sent), "tile")
     size = f"{job.view.width} x {job.view.height} points"
     common.say(f"{size} in {duration(time.monotonic() - started_at)}, {tiles}.")
+
+
+def _explore(common: Common, code: object, view: object, limit: int | None, *, opens: bool) -> None:
+    from hxgrid_examples.mandelbrot.window import serve
+
+    say, is_local = common.say, common.is_local
+    serve(code, common.connect, view, limit, say=say, opens_browser=opens, is_local=is_local)
 
 
 def _best_kind(common: Common) -> str:
