@@ -78,6 +78,12 @@ class BlobShelf:
         """Return the digests of a content's chunks; none of a small one."""
         return self._chunks.get(digest, ())
 
+    def clear(self) -> None:
+        """Let everything go: the session has ended, and its object may live on for long."""
+        with self._lock:
+            self._contents.clear()
+            self._holds.clear()
+
     def answer(self, request: BlobRequest) -> tuple[BlobAnswer, Content | None]:
         """Return what to tell who asks for a blob, and the content to send if there is one."""
         if not hmac.compare_digest(request.ticket, self._ticket):

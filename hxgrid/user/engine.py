@@ -195,6 +195,9 @@ class Engine:
             self.loop.stop()
             self.thread.join()
         self.side.stop(STOP_LIMIT_S)
+        # Objects of an ended session wait for the garbage collector; megabytes must not.
+        self.data.bind(None, False)
+        self.shelf.clear()
         self.loop.close()
         self.context.destroy(linger=250)  # milliseconds, for last words
         self.spill.close()

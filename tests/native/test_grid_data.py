@@ -47,6 +47,17 @@ def test_b12_without_a_callback_there_is_no_data_and_no_harm(
     assert answer(session, module) == (S_OK, 0)
 
 
+@pytest.mark.slow
+def test_h7_references_counted_by_eight_threads_of_a_task_add_up(
+    session: hxgrid.Session, module: Path
+) -> None:
+    session.bind_get_data(lambda name: name.encode())
+    # Input, output and global data: of each a task holds one reference.
+    for which in range(3):
+        task = submit(session, module, "CountReferences", struct.pack("<I", which))
+        assert bytes(task.result(110).getbuffer()) == struct.pack("<I", 1)
+
+
 def test_b13_one_stream_may_be_given_again_and_again(session: hxgrid.Session, plain: Path) -> None:
     shared = hxgrid.Stream(b"shared by all")
     asked: list[str] = []
@@ -118,18 +129,29 @@ def resident_bytes(processes: list[psutil.Process]) -> int:
     return total
 
 
+SESSIONS, SESSION_BYTES = 100, 50 << 20
+
+
 @pytest.mark.slow
-def test_b16_data_of_sessions_that_are_over_is_let_go(module: Path, tmp_path: Path) -> None:
-    sizes = []
+@pytest.mark.timeout(900)
+def test_b16_data_of_a_hundred_sessions_leave_memory_flat(module: Path, tmp_path: Path) -> None:
+    sizes: dict[str, list[int]] = {"agent": [], "user": []}
     with Programs(tmp_path) as programs:
         local = LocalGrid(programs, trust_network=True)
         local.coordinator()
-        agent = psutil.Process(local.agent(slots=1).pid)
+        # On disk, too, no more than a few of them are kept.
+        quota = {"HXGRID_AGENT_STORE_QUOTA_BYTES": str(4 * SESSION_BYTES)}
+        agent = psutil.Process(local.agent(slots=1, environment=quota).pid)
         local.wait_for_agents(1, 30)
-        for turn in range(12):
+        for turn in range(SESSIONS):
             with local.connect() as session:
-                data = bytes([turn]) * (20 << 20)
+                data = bytes([turn]) * SESSION_BYTES
                 session.bind_get_data(lambda _, data=data: data)  # type: ignore[misc]
                 output_of(submit(session, module, "ReadAll"))
-            sizes.append(agent.memory_info().rss)
-    assert sizes[-1] - sizes[3] < 40 << 20
+            del data
+            # The sessions' hosts are gone, or about to be; those that are left count as well.
+            sizes["agent"].append(resident_bytes([agent, *agent.children(recursive=True)]))
+            sizes["user"].append(resident_bytes([psutil.Process()]))
+    for taken in sizes.values():
+        early, late = taken[10:20], taken[-10:]
+        assert min(late) - min(early) < SESSION_BYTES, sizes

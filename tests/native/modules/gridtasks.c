@@ -2,6 +2,7 @@
 #define _XOPEN_SOURCE 700 /* nanosleep, kill */
 #include <hxgrid/hxgrid_task.h>
 
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,16 +69,53 @@ HXG_TASK(Vanish) {
     return 1;
 }
 
-/* Uses a page of memory more with each step, for ever. */
+/* Uses 32 megabytes more with each step, and waits only where the computer of the tests would suffer
+   from more. */
 HXG_TASK(Grow) {
+    const size_t bytes = 32 << 20, most = 128;
+    size_t count;
     (void)in, (void)out;
-    for (;;) {
-        size_t bytes = 1 << 20;
+    for (count = 0; count < most; count++) {
         char *more = malloc(bytes);
         if (more != NULL) memset(more, 1, bytes);
         if (!hxg_go_on(agent, session_id)) return 0;
-        nap();
     }
+    while (hxg_go_on(agent, session_id)) nap();
+    return 0;
+}
+
+#define THREADS 8
+#define TIMES 1000000
+
+static void *count_references(void *raw) {
+    HxStream *stream = raw;
+    int index;
+    for (index = 0; index < TIMES; index++) stream->vtbl->AddRef(stream);
+    for (index = 0; index < TIMES; index++) stream->vtbl->Release(stream);
+    return NULL;
+}
+
+/* Counts references in eight threads: of its input, its output or global data, as the input says; gives
+   what the count is afterwards. */
+HXG_TASK(CountReferences) {
+    HxStream *data = hxg_get_data(agent, session_id, "thing");
+    HxStream *streams[3], *stream;
+    pthread_t threads[THREADS];
+    uint32_t which = 0;
+    int index;
+    if (data == NULL || !hxg_read_u32(in, &which) || which > 2) return 0;
+    streams[0] = in;
+    streams[1] = out;
+    streams[2] = data;
+    stream = streams[which];
+    for (index = 0; index < THREADS; index++) {
+        if (pthread_create(&threads[index], NULL, count_references, stream) != 0) return 0;
+    }
+    for (index = 0; index < THREADS; index++) pthread_join(threads[index], NULL);
+    stream->vtbl->AddRef(stream);
+    hxg_write_u32(out, stream->vtbl->Release(stream));
+    hxg_release(data);
+    return 1;
 }
 
 /* Says something and fails. */

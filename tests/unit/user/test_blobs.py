@@ -51,3 +51,12 @@ def test_files_of_functions_stay_whoever_held_them_too(shelf: BlobShelf) -> None
     shelf.add(DIGEST, b"x")
     shelf.release(DIGEST)
     assert shelf.answer(ask_blob(DIGEST, TICKET))[0].found
+
+
+def test_the_end_of_a_session_leaves_nothing(shelf: BlobShelf) -> None:
+    shelf.hold(DIGEST, b"x")
+    shelf.add("c" * 64, b"y")
+    shelf.clear()
+    shelf.release(DIGEST)
+    for digest in (DIGEST, "c" * 64):
+        assert not shelf.answer(ask_blob(digest, TICKET))[0].found
