@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from tests.native import building, grid
 from tests.native.grid import milliseconds, number_of, output_of, submit
 
 pytestmark = pytest.mark.slow
+
+GROWTH_BYTES = 1 << 30
+"""Before an agent whose owner keeps the rest for himself must do something."""
+CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 
 THROWING = """
 #include <stdexcept>
@@ -60,9 +66,9 @@ def raising(folder: Path) -> Path:
     return building.pascal_module(folder, source)
 
 
-def failure_of(task: hxgrid.Task) -> hxgrid.TaskFailed:
+def failure_of(task: hxgrid.Task, limit_s: float = grid.LIMIT_S) -> hxgrid.TaskFailed:
     with pytest.raises(hxgrid.TaskFailed) as caught:
-        task.result(grid.LIMIT_S)
+        task.result(limit_s)
     return caught.value
 
 
@@ -143,6 +149,49 @@ def test_a_hang_ends_with_its_time_limit(wide: hxgrid.Session, module: Path) -> 
     hanging = submit(wide, module, "Deaf", milliseconds(600_000), time_limit_s=0.5)
     assert "time limit" in str(failure_of(hanging))
     assert all(number_of(task) for task in innocent)
+
+
+@pytest.mark.timeout(400)
+def test_memory_growth_without_end_costs_the_one_who_grows(
+    module: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reserve = psutil.virtual_memory().available - GROWTH_BYTES
+    monkeypatch.setenv("HXGRID_AGENT_MEMORY_RESERVE_BYTES", str(reserve))
+    with hxgrid.connect("local", slots=3) as session:
+        innocent = [submit(session, module, "Linger", milliseconds(10_000)) for _ in range(2)]
+        culprit = submit(session, module, "Grow")
+        text = str(failure_of(culprit, 300))
+        assert "ran short" in text
+        assert "libgrid.so:Grow" in text
+        assert "on agent" in text
+        # What is refused while memory is short does not count either.
+        assert counted(culprit) == ["lost", *["crashed"] * 3]
+        for task in innocent:
+            task.result(120)
+            assert counted(task) == ["lost", "done"]
+        number_of(submit(session, module, "Linger"))
+
+
+def counted(task: hxgrid.Task) -> list[str]:
+    return [record.outcome for record in task.attempts if record.outcome != "refused"]
+
+
+@pytest.mark.skipif(not CORE_PATTERN.exists(), reason="memory images are a matter of Linux here")
+def test_the_report_says_where_the_memory_image_is(plain: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    # Processes get it from those that start them: this one, its agent, the host.
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        with hxgrid.connect("local", slots=1) as session:
+            text = str(failure_of(submit(session, plain, "Segfault"), 100))
+            assert "its memory image" in text
+            path = re.search(r"its memory image is (.+?)\)", text)
+            if CORE_PATTERN.read_text().startswith("|"):
+                assert "its memory image went to" in text
+            elif path is not None:
+                assert Path(path[1]).read_bytes()[:4] == b"\x7fELF"
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
 
 
 def test_a_cancelled_task_that_asks_is_gone_at_once(module: Path, tmp_path: Path) -> None:

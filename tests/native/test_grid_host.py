@@ -112,8 +112,8 @@ def finished(host: SmallAgent) -> int:
 
 def test_a_large_output_does_not_hold_up_a_small_one(host: SmallAgent, plain: Path) -> None:
     large, small = (offer(host, plain, name) for name in ("Megabytes", "Echo"))
-    host.run(large, struct.pack("<I", 400), task=1)
-    wait_until(lambda: finished(host) == 1, LIMIT_S, "400 megabytes to be made")
+    host.run(large, struct.pack("<I", 64), task=1)
+    wait_until(lambda: finished(host) == 1, LIMIT_S, "64 megabytes to be made")
     host.run(small, b"small", task=2)
     ended = [host.await_event(Ended), host.await_event(Ended)]
     assert [record.task for each in ended for record in each.records] == [2, 1]
@@ -121,7 +121,7 @@ def test_a_large_output_does_not_hold_up_a_small_one(host: SmallAgent, plain: Pa
 
 def test_large_inputs_and_outputs_survive_the_end(host: SmallAgent, plain: Path) -> None:
     function = offer(host, plain, "Echo")
-    data = bytes(range(256)) * 40_000
+    data = bytes(range(256)) * 4_000
     packed = bytes(pack(data, 1000)[0])
     assert len(packed) < len(data)
     flags = int(AttemptFlag.COMPRESSED)

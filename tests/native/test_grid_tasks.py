@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import hxgrid
+from tests.harness.local_grid import LocalGrid
+from tests.harness.processes import Programs
 from tests.harness.wait import wait_until
 from tests.native import building, grid
 from tests.native.grid import milliseconds, number_of, output_of, submit
@@ -80,6 +82,18 @@ def test_large_inputs_and_outputs_travel_compressed_or_in_files(
     )
     for data in (b"", b"zeros" * 200_000, noise):
         assert output_of(submit(session, plain, "Echo", data)) == data
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_h4_a_hundred_thousand_small_tasks_corrupt_nothing(
+    session: hxgrid.Session, plain: Path
+) -> None:
+    inputs = [bytes([index % 251]) * (index % 300) for index in range(10_000)]
+    for _ in range(10):
+        tasks = [submit(session, plain, "Echo", data) for data in inputs]
+        assert all(output_of(task) == data for task, data in zip(tasks, inputs, strict=True))
+        assert {each.outcome for task in tasks for each in task.attempts} <= {"done", "recalled"}
 
 
 def test_h14_many_tasks_with_several_modules_start_at_once(tmp_path: Path) -> None:
@@ -168,11 +182,15 @@ def test_h6_a_dependent_is_found_by_its_bare_name(
     assert number_of(submit(session, files, "Version")) == 7 + len(options)
 
 
-def test_b36_two_sessions_have_dependents_of_one_name(tmp_path: Path) -> None:
+def test_b36_two_sessions_on_one_agent_have_dependents_of_one_name(tmp_path: Path) -> None:
     one, two = (with_dependent(tmp_path / str(number), number) for number in (1, 2))
-    with hxgrid.connect("local", slots=1) as first, hxgrid.connect("local", slots=1) as second:
-        tasks = [submit(first, one, "Version"), submit(second, two, "Version")]
-        assert [number_of(task) for task in tasks] == [1, 2]
+    with Programs(tmp_path) as programs:
+        local = LocalGrid(programs, trust_network=True)
+        local.coordinator()
+        local.agent(slots=2)
+        with local.connect() as first, local.connect() as second:
+            tasks = [submit(first, one, "Version"), submit(second, two, "Version")]
+            assert [number_of(task) for task in tasks] == [1, 2]
 
 
 def test_b36_one_session_may_have_both(session: hxgrid.Session, tmp_path: Path) -> None:
