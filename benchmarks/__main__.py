@@ -29,6 +29,8 @@ ALL = (
     "normalmapper",
     "normalmapper_slots",
     "normalmapper_memory",
+    "stopped_agent",
+    "submission",
     "spread",
     "tail",
 )

@@ -52,6 +52,13 @@ def token_grid(slots: int = SLOTS) -> Iterator[Grid]:
 @contextlib.contextmanager
 def started_agent(slots: int = SLOTS, *settings: str) -> Iterator[tuple[str, int]]:
     """Run a coordinator and an agent; gives the coordinator's address and the agent's number."""
+    with started_agents(1, slots, *settings) as (address, agents):
+        yield address, agents[0]
+
+
+@contextlib.contextmanager
+def started_agents(count: int, slots: int, *settings: str) -> Iterator[tuple[str, list[int]]]:
+    """Run a coordinator and so many agents; gives its address and their process numbers."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         port, udp = _free_port(socket.SOCK_STREAM), _free_port(socket.SOCK_DGRAM)
         environment = {
@@ -74,8 +81,8 @@ def started_agent(slots: int = SLOTS, *settings: str) -> Iterator[tuple[str, int
             return process
 
         start("coordinator", "--port", str(port), "--name", f"benchmark-{port}")
-        agent = start("agent", "--coordinator", address, "--slots", str(slots), "--port", "0")
-        yield address, agent.pid
+        command = ("agent", "--coordinator", address, "--slots", str(slots), "--port", "0")
+        yield address, [start(*command).pid for _ in range(count)]
 
 
 @contextlib.contextmanager

@@ -177,7 +177,7 @@ class InlineSession:
         self, record: TaskRecord, front: Front, find: Callable[[], Runner], payload: Buffer
     ) -> None:
         attempt = Attempt(1, AGENT, time.monotonic(), False)
-        record.attempts.append(attempt)
+        record.attempts = [*record.attempts, attempt]
         record.state = TaskState.RUNNING
         self._agent.begin(record.id)
         attempt.started_at = time.monotonic()

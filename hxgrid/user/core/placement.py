@@ -64,7 +64,7 @@ class Placement:
         for task in tasks:
             attempts = task.attempts
             attempt = Attempt(len(attempts) + 1, name, now, as_copy)
-            attempts.append(attempt)
+            task.attempts = [*attempts, attempt] if attempts else [attempt]
             task.state = running
             held[attempt] = task
             batch.append((task, attempt))

@@ -45,7 +45,7 @@ class Replay:
             attempt.state = AttemptState.ENDED
             attempt.outcome = LookupsEnded.OUTCOME
             attempt.reason = "its result is that of an earlier run"
-            task.attempts.append(attempt)
+            task.attempts = [*task.attempts, attempt]
             task.state = TaskState.FINALIZING
             state.tally.finalizing += 1
             state.orders.completions.append((task, record))

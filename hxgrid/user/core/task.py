@@ -7,6 +7,7 @@ changes what has *become* of it. Other threads may read single attributes at any
 from __future__ import annotations
 
 import enum
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -137,7 +138,9 @@ class TaskRecord:
         self.journal = journal
         """Under which key its result is written down, or None; opaque to the core."""
         self.state = TaskState.WAITING
-        self.attempts: list[Attempt] = []
+        self.attempts: Sequence[Attempt] = ()
+        """Oldest first. No list before there is one: each costs the garbage collector time for as
+        long as the task waits, which is felt when very many do."""
         self.failures = 0
         """Attempts that count against `max_attempts`."""
         self.submitted_at = 0.0

@@ -18,7 +18,7 @@ def _record(*outcomes: tuple[str, object], state: TaskState = TaskState.FAILED) 
         attempt.state = AttemptState.ENDED
         attempt.outcome, attempt.reason, attempt.slot = outcome, reason, 2
         attempt.started_at, attempt.ended_at = 110.0, 111.5
-        record.attempts.append(attempt)
+        record.attempts = [*record.attempts, attempt]
     return record
 
 
