@@ -5,6 +5,7 @@ From Microsoft's documentation; the facts that matter are said at each function.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import socket
 import sys
@@ -62,5 +63,20 @@ def is_private_file(path: Path) -> bool:
 
 
 def _ignore_resets(sock: socket.socket) -> None:
-    """Keep `recvfrom` from failing because an earlier datagram found nobody (SIO_UDP_CONNRESET)."""
-    sock.ioctl(_SIO_UDP_CONNRESET, False)
+    """Keep `recvfrom` from failing because an earlier datagram found nobody (SIO_UDP_CONNRESET).
+
+    `socket.ioctl` knows three commands, and this is none of them. Where it is refused nothing is
+    lost: who receives goes on after an error.
+    """
+    no, returned = ctypes.c_ulong(0), ctypes.c_ulong(0)
+    ctypes.WinDLL("ws2_32").WSAIoctl(
+        ctypes.c_size_t(sock.fileno()),
+        ctypes.c_ulong(_SIO_UDP_CONNRESET),
+        ctypes.byref(no),
+        ctypes.c_ulong(ctypes.sizeof(no)),
+        None,
+        ctypes.c_ulong(0),
+        ctypes.byref(returned),
+        None,
+        None,
+    )

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hxgrid.errors import HxGridError
+from hxgrid.errors import DataUnavailable, HxGridError
 from hxgrid.logs import get_logger
 from hxgrid.streams import Stream
 from hxgrid.streams.buffers import flat_view, map_file
@@ -112,6 +112,12 @@ class GlobalData:
         try:
             given = callback(name)
             content = _content(given)
+        except DataUnavailable as error:
+            # Said on purpose, in words meant for people: nothing has gone wrong in the callback.
+            _log.warning("there are no data of this name", name=name, reason=error.headline)
+            answer = _Answer(None, 0, error.headline[:MAX_TEXT_CHARS])
+            self._on_loop(partial(self._end, key, asked, answer))
+            return
         except BaseException as error:  # noqa: BLE001 - the application's; the task is told
             _log.exception("get_data callback raised", name=name)
             text = f"the application's callback raised {type(error).__name__}: {error}"

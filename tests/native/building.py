@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 INCLUDE = ROOT / "native" / "include"
@@ -59,3 +62,26 @@ def pascal_module(folder: Path, source: Path, *options: str) -> Path:
     flags = ["-Mdelphi", "-O2", "-Cg", "-vew", f"-Fu{units}", f"-FU{folder}", *options]
     run(["fpc", *flags, f"-o{target}", str(source)])
     return target
+
+
+def windows_libraries(folder: Path, processor: str) -> None:
+    """Cross-compile both libraries into `folder` as an installation for Windows has them."""
+    builder = _builder()
+    compiler = [f"{processor}-w64-mingw32-gcc"]
+    for name, sources in (
+        (builder.library_name("win32"), builder.SOURCES),
+        (builder.user_library_name("win32"), builder.USER_SOURCES),
+    ):
+        run([*builder.command(compiler, folder / name, "win32", sources), "-Werror"])
+    for header in builder.HEADERS:
+        shutil.copyfile(header, folder / header.name)
+
+
+def _builder() -> Any:
+    """native/build.py, which belongs to no package."""
+    spec = importlib.util.spec_from_file_location("native_build", ROOT / "native" / "build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -112,7 +112,17 @@ static inline DWORD GetCurrentThreadId(void) { return (DWORD)(uintptr_t)pthread_
 
 static inline DWORD GetCurrentProcessId(void) { return (DWORD)getpid(); }
 
-static inline HMODULE LoadLibrary(LPCSTR name) { return dlopen(name, RTLD_NOW); }
+/* The original's library for applications has another name on systems other than Windows. */
+static inline HMODULE LoadLibrary(LPCSTR name) {
+    if (strcasecmp(name, "hxGridUserDLL.dll") == 0) {
+#if defined(__APPLE__)
+        name = "libhxgriduser.dylib";
+#else
+        name = "libhxgriduser.so";
+#endif
+    }
+    return dlopen(name, RTLD_NOW);
+}
 
 static inline void *GetProcAddress(HMODULE module, LPCSTR name) { return dlsym(module, name); }
 

@@ -51,8 +51,11 @@ begin
   sysutils.Sleep(milliseconds);
 end;
 
+{ The original's library for applications has another name on systems other than Windows. }
 function LoadLibrary(name: PAnsiChar): HINST;
 begin
+  if SameText(AnsiString(name), 'hxGridUserDLL.dll') then
+    name := {$ifdef DARWIN}'libhxgriduser.dylib'{$else}'libhxgriduser.so'{$endif};
   Result := dynlibs.LoadLibrary(AnsiString(name));
 end;
 

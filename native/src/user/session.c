@@ -305,6 +305,12 @@ static int send_open(hxg_session *session, const hxg_open_options *options) {
 static void free_session(hxg_session *session) {
     hxg_function *function;
     hxg_failure *failure;
+    hxg_note *note;
+    /* Questions that came too late to be asked. */
+    while ((note = session->questions.first) != NULL) {
+        session->questions.first = note->next;
+        hxg_note_free(note);
+    }
     while ((function = session->functions) != NULL) {
         session->functions = function->next;
         free(function->modules);

@@ -273,6 +273,40 @@ static void play_nonsense(void) {
     printf("%d %s\n", (int)status, hxg_last_error());
 }
 
+/* A bridge that says anything at all. */
+static void play_fuzzed(void) {
+    hxg_connection connection = HXG_CONNECTION_INIT;
+    char text[100];
+    tally all;
+    hxg_status status = hxg_open(&session, NULL);
+    tally_init(&all);
+    if (status == HXG_OK) {
+        hxg_run(NULL, session, "tasks.py", "echo", "abc", 3, NULL, count, &all);
+        hxg_get_connection(&connection, session);
+        hxg_why(text, sizeof text, session, 1);
+        status = hxg_wait_all(session, 20000);
+        CHECK(hxg_close(session, 1) == HXG_OK);
+    }
+    printf("%d\n", (int)status);
+}
+
+/* Ten numbered tasks of a module that the test names. */
+static void play_numbered(void) {
+    const char *module = getenv("CALLER_MODULE");
+    uint32_t position;
+    tally all;
+    tally_init(&all);
+    open_session();
+    for (position = 1; position <= 82; position += 9) {
+        CHECK(hxg_run(NULL, session, module, "RunTask", &position, sizeof position, NULL, count,
+                      &all)
+              == HXG_OK);
+    }
+    CHECK(hxg_wait_all(session, HXG_FOREVER) == HXG_OK);
+    CHECK(all.good == 10 && all.bytes == 130);
+    CHECK(hxg_close(session, 0) == HXG_OK);
+}
+
 static void play_traffic(void) {
     tally all;
     int round, index, rounds = 200;
@@ -293,6 +327,7 @@ static const struct scene {
     {"data", play_data},         {"settings", play_settings}, {"full", play_full},
     {"threads", play_threads},   {"death", play_death},     {"abandon", play_abandon},
     {"nonsense", play_nonsense}, {"traffic", play_traffic},
+    {"fuzzed", play_fuzzed},     {"numbered", play_numbered},
 };
 
 int main(int argc, char **argv) {

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import hxgrid
 from hxgrid.streams import Stream
 from hxgrid.user.session import Session
 from hxgrid.wire.messages import DataAnswer, ForgetData
@@ -100,6 +101,21 @@ def test_the_callback_is_asked_once_per_name_however_many_ask(
     assert _answers(agent, 7)[6].digest == answers[0].digest
     assert asked == ["one", "two"]
     assert len({answer.digest for answer in answers}) == 2
+
+
+def test_data_that_are_not_there_are_one_sentence_in_the_log(
+    pair: tuple[Session, FakeAgent], caplog: pytest.LogCaptureFixture
+) -> None:
+    session, agent = pair
+
+    def refuse(_name: str) -> bytes:
+        raise hxgrid.DataUnavailable("the application has no data of this name")
+
+    session.bind_get_data(refuse)
+    agent.say(ask_data("x", 1))
+    assert _answers(agent, 1)[0].text == "the application has no data of this name"
+    (record,) = [one for one in caplog.records if one.name == "hxgrid.user"]
+    assert not record.exc_info
 
 
 def test_b12_without_an_answer_the_agent_is_told_why(pair: tuple[Session, FakeAgent]) -> None:
