@@ -68,7 +68,8 @@ class Watch:
         for task_id, answer in world.answers.items():
             work = world.jobs[task_id].work.encode()
             assert answer == answer_to(work), f"task {task_id} got {answer!r}"
-        assert not self.leftovers()
+        left = self.leftovers()
+        assert not left, f"left when all was over: {left}"
 
     def leftovers(self) -> list[str]:
         """Name what is kept of tasks that have ended and of applications that are gone."""

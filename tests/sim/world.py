@@ -105,7 +105,13 @@ class World:
 
     def settle(self) -> None:
         """Let every fault pass and every message arrive; then nothing may be left anywhere."""
-        while any(seat.afflictions for seat in self.seats) or not self.user.is_alive:
+        # A fault that is still to come would fall into the time that is given for settling.
+        last_at = max((fault.at for fault in self.schedule.faults), default=0.0)
+        while (
+            self.agenda.now <= last_at
+            or any(seat.afflictions for seat in self.seats)
+            or not self.user.is_alive
+        ):
             assert self.agenda.step(), "a fault that does not pass"
         ends_at = self.agenda.now + SETTLED_AFTER_S
         while self.agenda.now < ends_at and self.watch.leftovers():
