@@ -14,6 +14,7 @@ from hxgrid.transport.sockets import is_loopback
 from hxgrid.user.engine import COORDINATOR_PORT
 from hxgrid.user.journal import Journal
 from hxgrid.user.session import Session
+from hxgrid.user.verifying import Compare
 
 if TYPE_CHECKING:
     from hxgrid.inline import InlineSession
@@ -40,6 +41,7 @@ def connect(
     slots: int | None = None,
     journal: str | os.PathLike[str] | None = None,
     verify: float = 0.0,
+    verify_compare: Compare | None = None,
     weight: float = 1.0,
 ) -> Session: ...
 
@@ -55,6 +57,7 @@ def connect(
     slots: int | None = None,
     journal: str | os.PathLike[str] | None = None,
     verify: float = 0.0,
+    verify_compare: Compare | None = None,
     weight: float = 1.0,
 ) -> Session | InlineSession:
     """Open a session with a grid.
@@ -65,22 +68,24 @@ def connect(
     `settings` are whole, or changes to those of the settings files. `name` chooses among several
     grids, `trust_network` uses the LAN without keys, `weight` is this session's share of busy
     agents. `journal` is a file in which results are kept, for a program that starts again.
+    `verify` is the share of tasks that run on two agents, to compare their results: as bytes, or
+    with `verify_compare(one, other)`, which gets two read-only streams, or two values of a call.
 
     Raises `NoGridFound` when `timeout` seconds are over, `ConfigError` for a wrong setting,
     `VersionMismatch` or `AuthenticationError` when the coordinator does not let us in.
     """
-    _refuse_unavailable(verify)
-    chosen = _settings(settings, name, trust_network, weight, journal)
+    chosen = _settings(settings, name, trust_network, weight, journal, verify)
     if address == "inline":
-        if journal is not None:
+        if journal is not None or verify:
+            what = "keeps no journal" if journal is not None else "has nobody to verify a task"
             raise ConfigError(
-                "an inline session keeps no journal",
-                advice='Leave journal= out, or use connect("local", journal=...).',
+                f"an inline session {what}", advice='Use connect("local", agents=...).'
             )
         from hxgrid.inline import InlineSession
 
         return InlineSession(chosen)
     session, entries = prepare(address, chosen, agents=agents, slots=slots)
+    session.compare_results(verify_compare)
     session.open(entries, timeout)
     return session
 
@@ -143,6 +148,7 @@ def _settings(
     trust_network: bool,
     weight: float,
     journal: str | os.PathLike[str] | None,
+    verify: float,
 ) -> UserSettings:
     changes: dict[str, Any] = {}
     if name is not None:
@@ -153,6 +159,8 @@ def _settings(
         changes["weight"] = float(weight)
     if journal is not None:
         changes["journal"] = Path(journal)
+    if verify:
+        changes["verify"] = float(verify)
     if isinstance(given, UserSettings):
         return given.with_changes(**changes) if changes else given
     return load_user_settings(arguments={**(given or {}), **changes}).settings
@@ -170,11 +178,3 @@ def _check_reach(settings: UserSettings, security: Security) -> None:
             advice="Give --trust-network (connect(trust_network=True)) if everybody who reaches "
             'that network may be trusted; connect("local") computes with this computer alone.',
         )
-
-
-def _refuse_unavailable(verify: float) -> None:
-    for what, is_wanted in (("verify", verify != 0.0),):
-        if is_wanted:
-            raise ConfigError(
-                f"this version has no {what}", advice=f"Leave {what}= out of connect()."
-            )

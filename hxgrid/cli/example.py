@@ -62,7 +62,7 @@ command.add_command(mandelbrot.command)
     show_default=True,
     help="Which task computes; given several times, they take turns.",
 )
-@common_options(local=True)
+@common_options(local=True, job=True)
 def pi(digits: int, kinds: tuple[str, ...], common: Common) -> None:
     """Compute digits of pi on the grid.
 

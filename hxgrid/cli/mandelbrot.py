@@ -61,7 +61,7 @@ _PERMILLE = 1000
     help="Also draw what ran when on which slot.",
 )
 @click.option("--browser/--no-browser", default=True, help="Open the window, or say its address.")
-@common_options(local=True)
+@common_options(local=True, job=True)
 def command(  # noqa: PLR0917 - one for each option
     out: Path | None,
     centre: str | None,

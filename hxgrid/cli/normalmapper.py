@@ -94,7 +94,7 @@ def _all_options(function: Any) -> Any:
 @_all_options
 @click.option("--preview", is_flag=True, help="Show it on a page of this computer, until Ctrl-C.")
 @click.option("--bits", type=click.Choice(("8", "16")), default="8", help="A channel; 16: PNG.")
-@common_options(local=True)
+@common_options(local=True, job=True)
 def command(words: tuple[str, ...], preview: bool, bits: str, common: Common, **given: Any) -> None:
     """Draw what the mesh HIGH looks like as a normal map for the mesh LOW.
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hxgrid.cli.output import say
+from hxgrid.cli.output import count_of, say
 from hxgrid.logs import LEVELS, configure_logging
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 _NAMES = ("coordinator", "name", "trust_network", "config", "log_level", "quiet")
+_OF_JOBS = ("journal", "verify")
+
+MAX_SHOWN_DISPUTES = 20
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,10 @@ class Common:
     log_level: str | None = None
     is_quiet: bool = False
     is_local: bool = False
+    journal: Path | None = None
+    verify: float | None = None
+    sessions: list[Session] = field(default_factory=list, compare=False)
+    """Those that were opened."""
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -42,6 +49,8 @@ class Common:
             "name": self.name,
             "trust_network": self.trust_network,
             "log_level": self.log_level,
+            "journal": self.journal,
+            "verify": self.verify,
         }
 
     def load(self) -> Loaded[UserSettings]:
@@ -73,7 +82,7 @@ class Common:
 
         settings = self.load().settings
         try:
-            return hxgrid.connect(
+            session = hxgrid.connect(
                 "local" if self.is_local else None, settings=settings, timeout=timeout_s
             )
         except hxgrid.SeveralGridsFound:
@@ -83,6 +92,20 @@ class Common:
 
             error.advice = f"--local needs no grid; {ways_on(security_of(settings))}"
             raise
+        self.sessions.append(session)
+        return session
+
+    def report(self) -> None:
+        """Say what the sessions have to tell at their end, if anything."""
+        for session in self.sessions:
+            journal = session.journal_status
+            if journal is not None and journal.replayed:
+                self.say(f"{count_of(journal.replayed, 'result')} came from the journal.")
+            told = session.verification
+            for dispute in told.disputes[:MAX_SHOWN_DISPUTES]:
+                say(f"{dispute}.")
+            if told.agreed or told.unverified or told.disputes:
+                self.say(f"{told}.")
 
     def say(self, text: str = "") -> None:
         """Write a line of progress or advice, unless --quiet was given."""
@@ -100,26 +123,34 @@ class Common:
         return "".join(given) + (" --trust-network" if self.trust_network else "")
 
 
-def common_options(*, local: bool = False) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """Add the common options to a command, which gets them as its argument `common`."""
+def common_options(
+    *, local: bool = False, job: bool = False
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Add the common options to a command, which gets them as its argument `common`.
+
+    `job` adds those of commands that run tasks.
+    """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
         @functools.wraps(function)
         def command(**arguments: Any) -> R:
             values = {name: arguments.pop(name) for name in _NAMES}
             values["is_quiet"] = values.pop("quiet")
-            return function(
-                common=Common(**values, is_local=arguments.pop("local", False)), **arguments
-            )
+            of_jobs = {name: arguments.pop(name) for name in _OF_JOBS if name in arguments}
+            common = Common(**values, **of_jobs, is_local=arguments.pop("local", False))
+            try:
+                return function(common=common, **arguments)
+            finally:
+                common.report()
 
-        for option in reversed(_options(local=local)):
+        for option in reversed(_options(local=local, job=job)):
             option(command)
         return command
 
     return decorate
 
 
-def _options(*, local: bool) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+def _options(*, local: bool, job: bool) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
     found: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         click.option(
             "--coordinator",
@@ -147,6 +178,21 @@ def _options(*, local: bool) -> list[Callable[[Callable[..., Any]], Callable[...
         ),
         click.option("--quiet", "-q", is_flag=True, help="Write the result and errors only."),
     ]
+    if job:
+        found += [
+            click.option(
+                "--journal",
+                type=click.Path(path_type=Path, dir_okay=False),
+                metavar="FILE",
+                help="Keep results there, and use those of an earlier run.",
+            ),
+            click.option(
+                "--verify",
+                type=click.FloatRange(0, 1),
+                metavar="SHARE",
+                help="Run this share of the tasks (0.01) on two agents and compare.",
+            ),
+        ]
     if local:
         found.insert(
             0,

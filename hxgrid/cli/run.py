@@ -57,7 +57,7 @@ MAX_HELD_BYTES = 256 * 1024 * 1024
     metavar="DIR",
     help="Folder for the results, one file each (default: standard output).",
 )
-@common_options(local=True)
+@common_options(local=True, job=True)
 def command(
     what: str,
     files: tuple[Path, ...],

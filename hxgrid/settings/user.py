@@ -91,6 +91,12 @@ class UserSettings(SeekerSettings):
         256 * f.MIB,
         description="Results that wait in memory for their callback; more are spilled to disk.",
     )
+    verify: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of the tasks that run on two agents, to compare their results.",
+    )
     journal: f.File = Field(
         None,
         description="File in which results are kept as they come: a program that starts again "

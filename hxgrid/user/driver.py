@@ -23,6 +23,7 @@ from hxgrid.user.core.actions import (
     AcknowledgeResults,
     Action,
     CancelAttempts,
+    CompareResults,
     CompleteTasks,
     ConnectAgent,
     DisconnectAgent,
@@ -31,6 +32,7 @@ from hxgrid.user.core.actions import (
     PingAgents,
     RecallAttempts,
     SendAttempts,
+    TellDispute,
 )
 from hxgrid.user.core.dispatcher import Dispatcher
 from hxgrid.user.core.events import (
@@ -61,6 +63,7 @@ from hxgrid.user.offers import OfferBook
 from hxgrid.user.results import ResultMemory
 from hxgrid.user.serving import BlobServer
 from hxgrid.user.side import SideThread
+from hxgrid.user.verifying import Verifier
 from hxgrid.wire.batches import Key, ResultRecord
 from hxgrid.wire.messages import (
     AttemptProgress,
@@ -103,7 +106,7 @@ class Driver:
         memory: ResultMemory,
         names: AgentNames,
         shelf: BlobShelf,
-        journal: Journal | None = None,
+        verifier: Verifier,
     ) -> None:
         self.progress: dict[str, dict[int, AttemptProgress]] = {}
         """What running tasks last reported, by agent and task."""
@@ -113,6 +116,8 @@ class Driver:
         """Orders that could not be carried out for a reason that nobody foresaw."""
         self.on_failed: Callable[[TaskRecord], None] = lambda _record: None
         """Told of every task that has failed for good."""
+        self.journal: Journal | None = None
+        """Where results of earlier runs are, if there is one."""
         self.dispatcher = dispatcher
         self.connections = Connections(self, network, hello, memory, names)
         self.links = self.connections.links
@@ -122,11 +127,11 @@ class Driver:
         self._hello = hello
         self._intake = intake
         self._data = data
-        self._journal = journal
         self._delivery = delivery
         self._sender = AttemptSender(
             self.links, offers, self.feed, network.loop, network.clock, side
         )
+        self.verifier = verifier
         self._names = names
         self._blobs = BlobServer(shelf, self.links, network.clock)
         self._events: deque[Event] = deque()
@@ -138,6 +143,8 @@ class Driver:
         self._carry_out: dict[type, Callable[[Any], None]] = {
             SendAttempts: self._sender.send,
             CompleteTasks: self._complete,
+            CompareResults: self.verifier.start,
+            TellDispute: self.verifier.tell,
             AcknowledgeResults: self._sender.acknowledge,
             CancelAttempts: self._sender.cancel,
             RecallAttempts: self._sender.recall,
@@ -239,8 +246,8 @@ class Driver:
     def forget_data(self, names: list[str] | None) -> None:
         """Have global data asked for again."""
         self._data.forget(names)
-        if self._journal is not None:
-            self._journal.forget_data()
+        if self.journal is not None:
+            self.journal.forget_data()
         message = ForgetData(names=None if names is None else tuple(names))
         for link in self.connections.open_links():
             link.send(message)
@@ -273,8 +280,8 @@ class Driver:
                 _log.exception("order failed", order=type(action).__name__)
 
     def _complete(self, action: CompleteTasks) -> None:
-        if self._journal is not None:
-            self._journal.note(action.completions)
+        if self.journal is not None:
+            self.journal.note(action.completions)
         finished = self._delivery.complete(action.completions)
         if finished:
             self.feed(TasksFinalized(finished))
@@ -381,14 +388,14 @@ class Driver:
 
     def _take_submitted(self) -> None:
         tasks: Sequence[TaskRecord] = self._intake.take()
-        if self._journal is not None:
-            tasks = self._journal.hold(tasks)
+        if self.journal is not None:
+            tasks = self.journal.hold(tasks)
         if tasks:
             self.feed(TasksSubmitted(tasks))
 
     def _answer(self, link: AgentLink, name: str, answer: DataAnswer) -> None:
-        if self._journal is not None:
-            self._journal.note_given(link.agent, name, answer.digest or "")
+        if self.journal is not None:
+            self.journal.note_given(link.agent, name, answer.digest or "")
         if link.is_open:
             link.send(answer)
 

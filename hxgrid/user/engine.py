@@ -32,7 +32,7 @@ from hxgrid.transport.sockets import SocketFactory, SocketLimits, client_context
 from hxgrid.user.blobs import BlobShelf, Content
 from hxgrid.user.callbacks import CallbackRunner
 from hxgrid.user.core.dispatcher import Dispatcher
-from hxgrid.user.core.events import SettingsChanged
+from hxgrid.user.core.events import ResultsCompared, SettingsChanged
 from hxgrid.user.core.explain import Explanation
 from hxgrid.user.core.replay import JOURNAL
 from hxgrid.user.core.settings import DispatchSettings
@@ -50,6 +50,7 @@ from hxgrid.user.offers import OfferBook
 from hxgrid.user.results import ResultMemory
 from hxgrid.user.roster_link import RosterLink
 from hxgrid.user.side import SideThread
+from hxgrid.user.verifying import Verifier
 from hxgrid.wire.messages import Hello, RosterEntry
 
 COORDINATOR_PORT: Final = 4100
@@ -121,7 +122,13 @@ class Engine:
             memory=self.memory,
             names=self.names,
             shelf=self.shelf,
-            journal=journal,
+            verifier=Verifier(
+                takes_calls=self.offers.takes_calls,
+                beside_loop=self.side.put,
+                on_callback_thread=self.callbacks.put_urgent,
+                post=self._post,
+                names=self.names,
+            ),
         )
         self.driver.on_failed = self._note_failure
         self.diary = Diary(self._diary_header(), self._look, self._counts)
@@ -131,6 +138,7 @@ class Engine:
             self.names.set_name(JOURNAL, JOURNAL)
             home = JournalHome(self.loop, self.thread, self.driver, self.data, self.callbacks)
             journal.attach(home, self.memory)
+            self.driver.journal = journal
         self.apply(settings)
 
     # -- from the application's threads
@@ -272,6 +280,9 @@ class Engine:
             if self.roster is not None:
                 self.roster.close()
             self.driver.close()
+
+    def _post(self, event: ResultsCompared) -> None:
+        self.driver.post(event)
 
     def _wake(self) -> None:
         self.driver.wake()

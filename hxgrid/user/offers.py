@@ -105,6 +105,11 @@ class OfferBook:
                 return documents[name]
         return None
 
+    def takes_calls(self, number: int) -> bool:
+        """Say whether a function is called as those of the Executor are."""
+        first = next(iter(self._documents[number].values()))
+        return first.kind in ("pickle", "source", "installed")
+
     def identity(self, number: int) -> bytes:
         """Return what function a number means, as a digest: the same in another run.
 

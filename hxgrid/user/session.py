@@ -31,6 +31,7 @@ from hxgrid.user.progress import progress_of
 from hxgrid.user.session_life import Owned
 from hxgrid.user.session_views import SessionViews
 from hxgrid.user.task import Finalize, Task
+from hxgrid.user.verifying import Compare
 from hxgrid.user.waiting import wait_event
 from hxgrid.wire.batches import Buffer
 from hxgrid.wire.messages import AttemptFlag
@@ -306,6 +307,15 @@ class Session(SessionViews):
         self._engine.data.bind(callback, volatile)
         if self._journal is not None:
             self._engine.loop.call_soon_threadsafe(self._journal.forget_data)
+
+    def compare_results(self, compare: Compare | None) -> None:
+        """Have results of verified tasks compared by this, on the callback thread; None: as bytes.
+
+        `compare(one, other)` gets two read-only streams, or two values of a call, and says whether
+        they agree.
+        """
+        self._check_usable()
+        self._engine.driver.verifier.compare = compare
 
     def forget_data(self, name: str | None = None) -> None:
         """Have global data of this name (None: all) asked for again when it is wanted next."""

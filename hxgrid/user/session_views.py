@@ -7,6 +7,7 @@ from typing import NamedTuple
 from hxgrid.user.core.explain import Explanation
 from hxgrid.user.journal import JournalStatus
 from hxgrid.user.session_life import SessionLife
+from hxgrid.user.verifying import VerificationReport, report_of
 
 
 class ConnectionStatus(NamedTuple):
@@ -46,6 +47,11 @@ class SessionViews(SessionLife):
     def journal_status(self) -> JournalStatus | None:
         """How the journal stands; None if the session has none. Usable after `close()` too."""
         return None if self._journal is None else self._journal.status
+
+    @property
+    def verification(self) -> VerificationReport:
+        """What has come of verifying tasks. Usable after `close()` too."""
+        return report_of(self._engine.driver.dispatcher.verdicts, self.names)
 
     def explain(self) -> list[Explanation]:
         """Say in one sentence each why tasks wait and why agents get no work."""

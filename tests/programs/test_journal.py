@@ -123,6 +123,7 @@ def test_a_killed_application_does_not_run_again_what_its_journal_has(bench: Ben
     bench.programs.expect_no_process_left()
 
 
+@pytest.mark.slow
 def test_a_journal_cut_anywhere_is_used_as_far_as_it_is_whole(bench: Bench) -> None:
     bench.run(20)
     journal = bench.folder / "journal"
@@ -214,6 +215,7 @@ def test_calls_are_found_one_by_one_however_they_travelled(
     programs.expect_no_process_left()
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_does_what_it_says(
     programs: Programs, write_script: Callable[[str, str], Path]
 ) -> None:
@@ -239,6 +241,7 @@ def test_an_inline_session_says_that_it_keeps_none(tmp_path: Path) -> None:
         hxgrid.connect("inline", journal=tmp_path / "x")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("own_process")
 def test_large_results_come_back_whole(tmp_path: Path) -> None:
     module = tmp_path / "large.py"

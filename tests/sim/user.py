@@ -9,14 +9,17 @@ from hxgrid.user.core.actions import (
     AcknowledgeResults,
     Action,
     CancelAttempts,
+    CompareResults,
     CompleteTasks,
     ConnectAgent,
     DisconnectAgent,
+    Dispute,
     DropTasks,
     FailTasks,
     PingAgents,
     RecallAttempts,
     SendAttempts,
+    TellDispute,
 )
 from hxgrid.user.core.dispatcher import Dispatcher
 from hxgrid.user.core.events import (
@@ -28,6 +31,7 @@ from hxgrid.user.core.events import (
     ConnectionRenewed,
     Event,
     HoldingsArrived,
+    ResultsCompared,
     TasksFinalized,
 )
 from hxgrid.user.core.settings import DispatchSettings
@@ -101,6 +105,7 @@ class SimUser:
         """For each task how it ended; more than one entry is an error."""
         self.answers = answers
         """What the completed ones brought."""
+        self.disputes: list[Dispute | None] = []
         self.after_event: Callable[[], None] = lambda: None
         self._tick_at: float | None = None
 
@@ -183,7 +188,7 @@ class SimUser:
 
     # ------------------------------------------------------------------ orders
 
-    def _carry_out(self, action: Action) -> None:
+    def _carry_out(self, action: Action) -> None:  # noqa: C901 - one case for each order
         match action:
             case CompleteTasks():
                 ids = [task.id for task, _ in action.completions]
@@ -197,6 +202,12 @@ class SimUser:
             case DropTasks():
                 for task in action.tasks:
                     self._note_end(task.id, "dropped")
+            case CompareResults():
+                outputs = [bytes(record.payload) for record in action.results]
+                same = ResultsCompared(action.task.id, [outputs.index(each) for each in outputs])
+                self._agenda.after(0.001, lambda: self.tell(same))
+            case TellDispute():
+                self.disputes.append(action.dispute)
             case ConnectAgent():
                 self._connect(action.entry.agent)
             case DisconnectAgent():

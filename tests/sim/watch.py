@@ -30,6 +30,7 @@ class Watch:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.checks_answers = True
         self._open: dict[int, TaskRecord] = {}
         """Those that have not ended."""
         self._unserved_since: dict[int, float] = {}
@@ -67,7 +68,8 @@ class Watch:
             assert len(endings) == 1, f"task {task_id} ended {endings}"
         for task_id, answer in world.answers.items():
             work = world.jobs[task_id].work.encode()
-            assert answer == answer_to(work), f"task {task_id} got {answer!r}"
+            is_right = answer == answer_to(work) or not self.checks_answers
+            assert is_right, f"task {task_id} got {answer!r}"
         left = self.leftovers()
         assert not left, f"left when all was over: {left}"
 
@@ -94,6 +96,8 @@ class Watch:
                 task.trouble.failed_on | task.trouble.backoff_until
             ):
                 continue
+            if task.proof is not None and any(each.agent == name for each in task.attempts):
+                continue  # a result is checked by somebody else
             waited_s = now - max(since, self._free_since[name])
             assert waited_s <= STALL_LIMIT_S + LATENCY_S, (
                 f"at {now:.2f} agent {name} is free and task {task.id} has waited for "

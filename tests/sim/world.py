@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Container
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from hxgrid.user.core.events import RosterChanged, TasksCancelled, TasksSubmitted
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.task import TaskRecord
+from hxgrid.wire.batches import ResultRecord
+from hxgrid.wire.messages import Outcome
 from tests.sim.agenda import Agenda
 from tests.sim.coordinator import SimCoordinator
 from tests.sim.faults import Fault, Host, Job, Kind, Schedule
-from tests.sim.messages import Message
+from tests.sim.messages import Message, Results
 from tests.sim.modelagent import ModelAgent
 from tests.sim.network import Connection, Network
 from tests.sim.realagent import RealAgent
@@ -63,8 +66,18 @@ class Seat:
 class World:
     """The schedule's computers, the network and the user."""
 
-    def __init__(self, schedule: Schedule, kind_of_agent: type[SimAgent] = ModelAgent) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        kind_of_agent: type[SimAgent] = ModelAgent,
+        *,
+        verify: float = 0.0,
+        liars: Container[int] = (),
+    ) -> None:
         self.schedule = schedule
+        self.liars = liars
+        """Places of the computers that compute wrongly."""
+        self._settings = replace(SETTINGS, verify=verify)
         self._kind_of_agent = kind_of_agent
         self.agenda = Agenda()
         self.network = Network(self.agenda, random.Random(schedule.seed + 1))
@@ -102,6 +115,11 @@ class World:
             assert self.agenda.step(), f"nothing will ever happen: {self.unfinished()}"
         self.ended_at = self.agenda.now
         self.settle()
+
+    def run_unchecked(self) -> None:
+        """Run as `run`, where answers may be wrong."""
+        self.watch.checks_answers = False
+        self.run()
 
     def settle(self) -> None:
         """Let every fault pass and every message arrive; then nothing may be left anywhere."""
@@ -167,7 +185,7 @@ class World:
             self.agenda,
             self.network,
             self._find,
-            SETTINGS,
+            self._settings,
             self.schedule.seed + self._lives - 1,
             f"{self._lives:032x}",
             self.endings,
@@ -217,6 +235,9 @@ class World:
         self._report(seat, seat.agent)
 
     def _send_to_user(self, boot_id: str, peer: bytes, message: Message) -> None:
+        place = int(boot_id[:16], 16) - 1
+        if isinstance(message, Results) and place in self.liars:
+            message = message._replace(records=[_wrong(each) for each in message.records])
         # A restarted agent answers on the connection that was meant for the one before it.
         for link in list(self.user.links.values()):
             if link.connection.peer == peer:
@@ -313,6 +334,13 @@ class World:
                 agent.stop_slot(fault.slot % seat.host.slots, False)
             case _:
                 pass
+
+
+def _wrong(record: ResultRecord) -> ResultRecord:
+    """Spoil a good result."""
+    if record.outcome != Outcome.DONE:
+        return record
+    return record._replace(payload=b"?" * len(record.payload))
 
 
 def _disturb(fault: Fault, connection: Connection) -> None:

@@ -45,6 +45,29 @@ class CompleteTasks(NamedTuple):
     completions: Sequence[tuple[TaskRecord, ResultRecord]]
 
 
+class CompareResults(NamedTuple):
+    """Compare good results of one task; `ResultsCompared` follows."""
+
+    task: TaskRecord
+    results: Sequence[ResultRecord]
+
+
+class TellDispute(NamedTuple):
+    """Agents did not agree about a task. No dispute: the first task could not be verified."""
+
+    dispute: Dispute | None
+
+
+class Dispute(NamedTuple):
+    """Agents did not agree about a task."""
+
+    task: int
+    agents: tuple[str, ...]
+    """Those whose results were compared, by boot id; the first one's was there first."""
+    odd: str | None
+    """The one that two others contradict; None: nobody knows who is right."""
+
+
 class FailTasks(NamedTuple):
     """These tasks have failed for good; their attempts tell why. Each task comes here once."""
 
@@ -84,6 +107,8 @@ Action = (
     | CancelAttempts
     | RecallAttempts
     | CompleteTasks
+    | CompareResults
+    | TellDispute
     | FailTasks
     | DropTasks
     | ConnectAgent

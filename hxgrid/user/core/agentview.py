@@ -44,6 +44,7 @@ class AgentView:
         "connect_tries",
         "contact",
         "cooling_count",
+        "cooling_reason",
         "cooling_until",
         "counted_free",
         "doubtful",
@@ -56,6 +57,7 @@ class AgentView:
         "is_fit",
         "last_end_at",
         "load",
+        "must_prove",
         "on_parole",
         "pending_bytes",
         "pinged_at",
@@ -70,7 +72,9 @@ class AgentView:
         "window",
     )
 
-    def __init__(self, agent: str, index: int, entry: RosterEntry | None) -> None:
+    def __init__(  # noqa: PLR0915 - one line for each attribute
+        self, agent: str, index: int, entry: RosterEntry | None
+    ) -> None:
         self.agent = agent  # boot id
         self.index = index  # order in which agents became known: breaks ties
         self.entry = entry
@@ -109,6 +113,10 @@ class AgentView:
         self.cooling_until = 0.0
         self.cooling_count = 0
         """Pauses since it last did well; each is twice as long as the one before."""
+        self.cooling_reason = ""
+        """What it did to be left alone."""
+        self.must_prove = False
+        """It was wrong: each of its tasks is verified, until one is right."""
         self.on_parole = False
         """After a pause: one task at a time, until one is good."""
         self.is_fit = False
@@ -231,7 +239,7 @@ class AgentView:
             return f"is {self.load.state.value}{because}"
         if self.cooling_until > 0.0:
             left_s = max(self.cooling_until - now, 0.0)
-            return f"failed tasks that others can do and is left alone for {left_s:.1f} s more"
+            return f"{self.cooling_reason} and is left alone for {left_s:.1f} s more"
         if self.usable_slots <= 0:
             return "has only slots that do not answer"
         return ""

@@ -24,11 +24,13 @@ def _check_task(state: DispatchState, task: TaskRecord) -> None:
     assert numbers == list(range(1, len(numbers) + 1)), f"task {task.id}: attempts {numbers}"
     is_placeless = task.lane is None and task.id not in state.looked_up
     assert is_placeless != (task.state is TaskState.WAITING), f"task {task.id}: lane"
+    has_result = task.proof is not None and bool(task.proof.good)
     match task.state:
         case TaskState.WAITING:
             assert not live, f"task {task.id} waits with live attempts"
+            assert not has_result, f"task {task.id} waits and has a result"
         case TaskState.RUNNING:
-            assert wanted, f"task {task.id} runs without an attempt"
+            assert wanted or has_result, f"task {task.id} runs without an attempt"
         case TaskState.FINALIZING:
             assert not wanted, f"task {task.id} has a result and goes on"
         case TaskState.DONE | TaskState.FAILED | TaskState.CANCELLED:
@@ -41,8 +43,14 @@ def _check_task(state: DispatchState, task: TaskRecord) -> None:
         assert agent is not None, f"task {task.id} is held by a forgotten agent"
         assert agent.held.get(attempt) is task, f"task {task.id} is not held"
     is_orphan = (
-        task.state is TaskState.RUNNING and task.idempotent and all(map(state.in_doubt, live))
+        task.state is TaskState.RUNNING
+        and task.idempotent
+        and not has_result
+        and all(map(state.in_doubt, live))
     )
+    if task.id in state.unproved:
+        assert task.proof is not None, f"task {task.id} is verified without a proof"
+        assert task.state in (TaskState.WAITING, TaskState.RUNNING), f"task {task.id} is proved"
     assert is_orphan == (task.id in state.orphans), f"task {task.id}: orphan {not is_orphan}"
 
 

@@ -15,6 +15,8 @@ from hxgrid.user.core.state import DispatchState
 MIN_ROW = 3
 """Failures in a row that count as proof, if that many slots could have failed at once."""
 MAX_DOUBLINGS = 8
+_FAILED = "failed tasks that others can do"
+_WRONG = "gave another result than two other agents"
 
 
 class Cooling:
@@ -44,6 +46,11 @@ class Cooling:
         if agent.estimate_of(function).failed_in_row:
             self._cool(agent, now)
 
+    def accuse(self, agent: AgentView, now: float) -> None:
+        """Note that two agents contradict its result."""
+        agent.must_prove = True
+        self._cool(agent, now, _WRONG)
+
     def thaw(self, agent: AgentView) -> None:
         """Try an agent again, with one task."""
         self._state.timers.clear(("thaw", agent.agent))
@@ -60,13 +67,14 @@ class Cooling:
         if cooling:
             self.thaw(min(cooling, key=lambda each: (each.cooling_until, each.index)))
 
-    def _cool(self, agent: AgentView, now: float) -> None:
+    def _cool(self, agent: AgentView, now: float, why: str = _FAILED) -> None:
         state = self._state
         if agent.cooling_until > 0.0 or state.fit_count - agent.is_fit < 1:
             return
         pause_s = state.settings.cooling_s * 2.0 ** min(agent.cooling_count, MAX_DOUBLINGS)
         agent.cooling_count += 1
         agent.cooling_until = now + pause_s
+        agent.cooling_reason = why
         agent.on_parole = False
         state.timers.set(("thaw", agent.agent), agent.cooling_until)
         state.reassess(agent)

@@ -144,6 +144,7 @@ class Copies:
             task.state is not TaskState.RUNNING
             or not task.idempotent
             or attempt.state is AttemptState.STOPPING
+            or (task.proof is not None and task.proof.good)
             or len(self._state.live_attempts(task)) > 1
         ):
             return None

@@ -23,6 +23,7 @@ from hxgrid.user.core.events import (
     Event,
     InputProgressed,
     LookupsEnded,
+    ResultsCompared,
     SettingsChanged,
     TasksCancelled,
     TasksFinalized,
@@ -36,6 +37,7 @@ from hxgrid.user.core.replay import Replay
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.state import DispatchState, Tally
 from hxgrid.user.core.task import TaskRecord
+from hxgrid.user.core.verification import Verdicts, Verification
 
 
 class Dispatcher:
@@ -44,11 +46,12 @@ class Dispatcher:
     def __init__(self, settings: DispatchSettings, seed: int = 0) -> None:
         state = self._state = DispatchState(settings, seed)
         self._cooling = Cooling(state)
-        self._endings = Endings(state, self._cooling)
-        self._contacts = Contacts(state, self._endings)
         self._placement = Placement(state)
+        self._verification = Verification(state, self._cooling, self._placement)
+        self._endings = Endings(state, self._cooling, self._verification)
+        self._contacts = Contacts(state, self._endings)
         self._copies = Copies(state, self._placement)
-        self._replay = Replay(state)
+        self._replay = Replay(state, self._verification)
 
     # ------------------------------------------------------------------ the four of every core
 
@@ -95,6 +98,11 @@ class Dispatcher:
         return self._state.tally
 
     @property
+    def verdicts(self) -> Verdicts:
+        """What has come of the verification of tasks; read-only."""
+        return self._verification.verdicts
+
+    @property
     def waiting_count(self) -> int:
         """Tasks that no agent holds."""
         return len(self._state.lanes)
@@ -118,10 +126,18 @@ class Dispatcher:
         state = self._state
         if not state.fit_count:
             self._cooling.thaw_if_needed()
+        if state.unproved:
+            self._verify(now)
         self._placement.run(now)
+        if state.chosen and self._verification.take_sent():
+            self._verify(now)
         self._copies.run(now)
         orders, state.orders = state.orders, Orders()
         return orders.take()
+
+    def _verify(self, now: float) -> None:
+        for task, record in self._verification.run(now):
+            self._endings.complete(task, record, now)
 
     def _take_results(self, event: AttemptsEnded, now: float) -> None:
         agent = self._state.agents.get(event.agent)
@@ -136,6 +152,7 @@ class Dispatcher:
             task.submitted_at = now
             known[task.id] = task
         state.tally.accepted += len(tasks)
+        self._verification.choose(tasks)
         state.lanes.add(tasks)
 
     def _take_rare(self, event: Event, now: float) -> None:
@@ -146,6 +163,8 @@ class Dispatcher:
                 self._cancel(list(self._state.tasks))
             case TasksHeld():
                 self._replay.hold(event.tasks, now)
+            case ResultsCompared():
+                self._endings.compared(event.task_id, event.groups, now)
             case LookupsEnded():
                 self._replay.end(event, now)
             case InputProgressed():
@@ -167,6 +186,8 @@ class Dispatcher:
                 self._state.doubts_changed = True
             case ("retry", int(task_id)):
                 self._endings.reconsider(task_id, now)
+            case ("proof", int(task_id)):
+                self._endings.lose_patience(task_id, now)
             case ("connect", str(name)) if name in self._state.agents:
                 self._contacts.connect(self._state.agents[name])
             case ("thaw", str(name)) if name in self._state.agents:

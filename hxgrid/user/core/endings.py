@@ -18,6 +18,7 @@ from hxgrid.user.core.reasons import reason_of
 from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
 from hxgrid.user.core.trouble import MAX_ATTEMPTS_EVER, MAX_LOSSES, Trouble
+from hxgrid.user.core.verification import Verification
 from hxgrid.wire.batches import ResultRecord
 from hxgrid.wire.messages import AttemptFlag, Outcome, Reason
 
@@ -33,11 +34,12 @@ _NEVER_STARTED = frozenset({Outcome.REFUSED, Outcome.NOT_STARTED, Outcome.UNUSAB
 class Endings:
     """Takes results in, and ends tasks."""
 
-    __slots__ = ("_cooling", "_state")
+    __slots__ = ("_cooling", "_state", "_verification")
 
-    def __init__(self, state: DispatchState, cooling: Cooling) -> None:
+    def __init__(self, state: DispatchState, cooling: Cooling, verification: Verification) -> None:
         self._state = state
         self._cooling = cooling
+        self._verification = verification
 
     def take(self, event: AttemptsEnded, now: float) -> None:
         """Take in a batch of results and acknowledge all of it."""
@@ -82,6 +84,7 @@ class Endings:
                 and len(attempts) == 1
                 and attempt.state is sent
                 and task.state is running
+                and task.proof is None
                 and attempt in held
             ):
                 del held[attempt]
@@ -119,16 +122,18 @@ class Endings:
             # Repeated, or late: the attempt was given up, but the work has been done.
             if is_good and attempt.outcome == LOST and not task.state.is_final:
                 self._note(attempt, record)
-                self._complete(task, record, now)
+                self.complete(task, record, now)
             return False
         self._state.detach(attempt, now)
         self._note(attempt, record)
-        if is_good and agent.on_parole:
+        if is_good and agent.on_parole and not agent.must_prove:
             self._cooling.note_good(agent)
         if task.state is not TaskState.RUNNING:
             self._state.forget_if_over(task)
+        elif is_good and task.proof is not None:
+            self._complete_with(task, self._verification.take(task, record, now), now)
         elif is_good:
-            self._complete(task, record, now)
+            self.complete(task, record, now)
         else:
             self._take_bad(agent, task, attempt, record, was, now)
         return is_good
@@ -185,6 +190,10 @@ class Endings:
     def _go_on(self, task: TaskRecord, now: float, *, may_have_started: bool) -> None:
         """Decide about a running task one of whose attempts has ended badly."""
         state, trouble = self._state, task.trouble
+        if task.proof is not None:
+            self._complete_with(task, self._verification.consider(task), now)
+            if task.proof.good:
+                return
         if state.live_attempts(task):
             state.review(task)
         elif (
@@ -227,7 +236,25 @@ class Endings:
 
     # ------------------------------------------------------------------ ends of tasks
 
-    def _complete(self, task: TaskRecord, record: ResultRecord, now: float) -> None:
+    def compared(self, task_id: int, groups: Sequence[int], now: float) -> None:
+        """Go on with a task whose results have been compared."""
+        task = self._state.tasks.get(task_id)
+        if task is not None and task.state is TaskState.RUNNING and task.proof is not None:
+            record = self._verification.compared(task, groups, now)
+            self._complete_with(task, record, now)
+
+    def lose_patience(self, task_id: int, now: float) -> None:
+        """Complete a task with the result that was held for its check."""
+        task = self._state.tasks.get(task_id)
+        if task is not None and task.state is TaskState.RUNNING:
+            self._complete_with(task, self._verification.lose_patience(task), now)
+
+    def _complete_with(self, task: TaskRecord, record: ResultRecord | None, now: float) -> None:
+        if record is not None:
+            self.complete(task, record, now)
+
+    def complete(self, task: TaskRecord, record: ResultRecord, now: float) -> None:
+        """End a task well, with this result, unless it has one already."""
         state = self._state
         if task.state is TaskState.FINALIZING:
             return
@@ -266,6 +293,10 @@ class Endings:
     def _leave(self, task: TaskRecord) -> None:
         state = self._state
         state.orphans.pop(task.id, None)
+        if task.proof is not None:
+            state.unproved.pop(task.id, None)
+            state.chosen.pop(task.id, None)
+            state.timers.clear(("proof", task.id))
         if task.trouble is not None:
             state.timers.clear(("retry", task.id))
         state.stop_others(task)

@@ -53,6 +53,14 @@ class LookupsEnded:
     missing: Sequence[int]
 
 
+@dataclass(frozen=True, slots=True)
+class ResultsCompared:
+    """Answer to `CompareResults`: equal numbers for results that agree; none: nobody can say."""
+
+    task_id: int
+    groups: Sequence[int]
+
+
 class AttemptsEnded(NamedTuple):
     """Records of RESULTS from one agent. The payload of a chunked result has arrived whole."""
 
@@ -171,6 +179,7 @@ Event = (
     | TasksFinalized
     | TasksHeld
     | LookupsEnded
+    | ResultsCompared
     | AttemptsEnded
     | InputProgressed
     | SettingsChanged

@@ -35,6 +35,11 @@ def why_task(state: DispatchState, task_id: int, now: float) -> str:
         case TaskState.WAITING:
             return f"Task {task_id} waits: {_why_waiting(state, task, now)}."
         case TaskState.RUNNING:
+            if task.proof is not None and task.proof.good:
+                return (
+                    f"Task {task_id} has a good result, which waits to be compared with that of "
+                    "another agent."
+                )
             live = [_about(state, each, now) for each in state.live_attempts(task)]
             return f"Task {task_id} is {'; a copy is '.join(live)}."
         case TaskState.FINALIZING:

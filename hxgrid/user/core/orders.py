@@ -6,14 +6,17 @@ from hxgrid.user.core.actions import (
     AcknowledgeResults,
     Action,
     CancelAttempts,
+    CompareResults,
     CompleteTasks,
     ConnectAgent,
     DisconnectAgent,
+    Dispute,
     DropTasks,
     FailTasks,
     PingAgents,
     RecallAttempts,
     SendAttempts,
+    TellDispute,
 )
 from hxgrid.user.core.task import Attempt, TaskRecord
 from hxgrid.wire.batches import Key, ResultRecord
@@ -25,9 +28,11 @@ class Orders:
     __slots__ = (
         "acknowledged",
         "cancelled",
+        "comparisons",
         "completions",
         "connects",
         "disconnects",
+        "disputes",
         "dropped",
         "failed",
         "pings",
@@ -43,6 +48,8 @@ class Orders:
         self.recalled: dict[str, list[Key]] = {}
         self.sends: dict[str, list[tuple[TaskRecord, Attempt]]] = {}
         self.completions: list[tuple[TaskRecord, ResultRecord]] = []
+        self.comparisons: list[tuple[TaskRecord, list[ResultRecord]]] = []
+        self.disputes: list[Dispute | None] = []
         self.failed: list[TaskRecord] = []
         self.dropped: list[TaskRecord] = []
         self.pings: list[str] = []
@@ -71,6 +78,9 @@ class Orders:
             actions += [SendAttempts(*item) for item in self.sends.items()]
         if self.completions:
             actions.append(CompleteTasks(self.completions))
+        if self.comparisons or self.disputes:
+            actions += [CompareResults(*each) for each in self.comparisons]
+            actions += [TellDispute(each) for each in self.disputes]
         if self.failed:
             actions.append(FailTasks(self.failed))
         if self.dropped:

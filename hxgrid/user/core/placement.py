@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.lanes import Lane, can_take
 from hxgrid.user.core.state import DispatchState
-from hxgrid.user.core.task import Attempt, TaskRecord, TaskState
+from hxgrid.user.core.task import Attempt, Proof, TaskRecord, TaskState
 
 QUANTUM_S = 0.0005
 """Work that is dealt at a time: dealing tiny tasks one by one would cost more than they do."""
@@ -69,9 +69,18 @@ class Placement:
             held[attempt] = task
             batch.append((task, attempt))
             sent_bytes += task.raw_bytes
+        if agent.must_prove:
+            self._have_proved(tasks)
         agent.pending_bytes += sent_bytes
         agent.mark_begun(now)
         state.rank(agent)
+
+    def _have_proved(self, tasks: Sequence[TaskRecord]) -> None:
+        """Have tasks verified that go to an agent which was wrong before."""
+        for task in tasks:
+            if task.idempotent and task.proof is None:
+                task.proof = Proof()
+                self._state.unproved[task.id] = task
 
     def _offer_stuck(self, now: float) -> None:
         for agent in list(self._state.fresh):

@@ -13,6 +13,7 @@ from hxgrid.user.core.events import LookupsEnded
 from hxgrid.user.core.lanes import NOBODY
 from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
+from hxgrid.user.core.verification import Verification
 
 JOURNAL = "journal"
 """What stands for the agent in the history of a task that did not run."""
@@ -21,10 +22,11 @@ JOURNAL = "journal"
 class Replay:
     """Holds tasks, and lets them go one way or the other."""
 
-    __slots__ = ("_state",)
+    __slots__ = ("_state", "_verification")
 
-    def __init__(self, state: DispatchState) -> None:
+    def __init__(self, state: DispatchState, verification: Verification) -> None:
         self._state = state
+        self._verification = verification
 
     def hold(self, tasks: Sequence[TaskRecord], now: float) -> None:
         """Take new tasks in."""
@@ -52,4 +54,5 @@ class Replay:
         for task_id in event.missing:
             task = state.looked_up.pop(task_id, None)
             if task is not None:
+                self._verification.choose((task,))
                 state.lanes.put_back(task, NOBODY)

@@ -26,5 +26,7 @@ class DispatchSettings:
     heartbeat_s: float
     suspect_after_s: float
     lost_after_s: float
+    verify: float = 0.0
+    """Share of the tasks that run on two agents, to compare their results."""
     max_connections: int = 1000
     """Agents that a session is connected to at once; ZeroMQ's default is 1023 sockets."""

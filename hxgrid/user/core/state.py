@@ -46,6 +46,8 @@ class DispatchState:
 
     __slots__ = (
         "agents",
+        "chance",
+        "chosen",
         "copies",
         "copy_s",
         "doubts_changed",
@@ -67,11 +69,14 @@ class DispatchState:
         "tally",
         "tasks",
         "timers",
+        "unproved",
     )
 
     def __init__(self, settings: DispatchSettings, seed: int) -> None:
         self.settings = settings
         self.jitter = Jitter(seed)
+        self.chance = Jitter(~seed)
+        """Decides which tasks are verified."""
         self.orders = Orders()
         self.timers = Timers()
         self.tally = Tally()
@@ -79,6 +84,10 @@ class DispatchState:
         self.tasks: dict[int, TaskRecord] = {}
         self.looked_up: dict[int, TaskRecord] = {}
         """Waiting tasks whose result may be known from an earlier run: in no lane."""
+        self.chosen: dict[int, TaskRecord] = {}
+        """Tasks with a proof whose first attempt has not been sent."""
+        self.unproved: dict[int, TaskRecord] = {}
+        """Tasks with a proof that want one more attempt than they have."""
         self.agents: dict[str, AgentView] = {}
         self.next_index = 0
         self.fit_count = 0
@@ -172,7 +181,10 @@ class DispatchState:
 
     def review(self, task: TaskRecord) -> None:
         """Decide whether a task is an orphan."""
-        if task.state is TaskState.RUNNING and task.idempotent:
+        has_result = task.proof is not None and task.proof.good
+        if has_result and task.state is TaskState.RUNNING:
+            self.unproved[task.id] = task  # its check may be what is in doubt
+        if task.state is TaskState.RUNNING and task.idempotent and not has_result:
             live = self.live_attempts(task)
             if live and all(map(self.in_doubt, live)):
                 self.orphans[task.id] = task

@@ -80,6 +80,26 @@ class Attempt:
         self.ended_at: float = 0.0
 
 
+class Proof:
+    """What is known of a task that is verified; see `verification`."""
+
+    __slots__ = ("checks", "good", "is_compared", "is_disputed", "patience_s", "wanted")
+
+    def __init__(self) -> None:
+        self.good: list[tuple[str, Any]] = []
+        """Good results (the wire's `ResultRecord`) with the agents that gave them, first first."""
+        self.wanted = 2
+        """Good results that are needed."""
+        self.checks = 0
+        """Attempts that were sent for the proof alone."""
+        self.is_compared = False
+        """The results are being compared at the moment."""
+        self.is_disputed = False
+        """Two results differ, and a third is wanted."""
+        self.patience_s = 0.0
+        """How long the first good result is held; known when it is there."""
+
+
 class TaskRecord:
     """A unit of work whose result reaches the application once."""
 
@@ -95,6 +115,7 @@ class TaskRecord:
         "journal",
         "lane",
         "payload",
+        "proof",
         "raw_bytes",
         "requires",
         "state",
@@ -146,6 +167,8 @@ class TaskRecord:
         self.submitted_at = 0.0
         self.unfit_reason = ""
         """Why no agent takes it at the moment, for `why()`."""
+        self.proof: Any = None
+        """The core's: a `Proof` if the task is verified."""
         self.lane: Any = None
         """The core's: where it waits; None while it does not."""
         self.trouble: Any = None

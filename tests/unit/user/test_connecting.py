@@ -166,10 +166,10 @@ def test_the_coordinator_of_another_grid_is_not_taken(stack: ExitStack) -> None:
         _connect(stack, coordinator.address, timeout=600, name="ours")
 
 
-@pytest.mark.parametrize("options", [{"verify": 0.5}])
-def test_what_this_version_lacks_is_refused(options: dict[str, Any]) -> None:
-    with pytest.raises(ConfigError, match="this version has no"):
-        hxgrid.connect("127.0.0.1", settings=UserSettings(), **options)
+@pytest.mark.parametrize("options", [{"journal": "x"}, {"verify": 0.5}])
+def test_an_inline_session_says_what_it_cannot_do(options: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="an inline session"):
+        hxgrid.connect("inline", settings=UserSettings(), **options)
 
 
 def test_a_wrong_address_is_a_wrong_setting() -> None:
