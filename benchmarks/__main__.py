@@ -33,6 +33,7 @@ ALL = (
     "submission",
     "spread",
     "tail",
+    "growth",
 )
 
 
