@@ -23,7 +23,7 @@ from typing import Any
 from benchmarks.measuring import Answer, Spread, write
 from tests.harness.namespaces import Lan, Machine, reason_against
 
-AGENTS, MEGABYTES, MEGABIT_PER_S, RUNS = 8, 200, 200.0, 1
+AGENTS, MEGABYTES, MEGABIT_PER_S, RUNS = 8, 200, 200.0, 2
 LIMIT = 2.0
 QUESTION = f"{MEGABYTES} MB of global data to {AGENTS} agents, links of {MEGABIT_PER_S:g} Mbit/s"
 

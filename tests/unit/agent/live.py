@@ -58,7 +58,9 @@ LIMIT_S = 30.0
 class LiveAgent:
     """An agent whose loop runs in a thread; `with` starts and ends it."""
 
-    def __init__(self, folder: Path, *, token: str = "", **settings: Any) -> None:
+    def __init__(
+        self, folder: Path, *, token: str = "", security: Security | None = None, **settings: Any
+    ) -> None:
         values: dict[str, Any] = {
             "slots": 1,
             "port": 0,
@@ -68,7 +70,7 @@ class LiveAgent:
         }
         self.folder = folder
         self.settings = AgentSettings(**{**values, **settings})
-        self.security = Security(token=token or "t" * 64)
+        self.security = security or Security(token=token or "t" * 64)
         self.driver = AgentDriver(self.settings, self.security, MonotonicClock(), is_embedded=True)
         self._is_open = threading.Event()
         self._problem: BaseException | None = None
