@@ -242,13 +242,22 @@ def test_one_host_serves_all_slots_of_a_session(module: Path) -> None:
 
 def test_attempts_tell_in_which_slots_they_ran(module: Path, tmp_path: Path) -> None:
     with hxgrid.connect("local", slots=3) as session:
-        tasks = [
-            grid.begun(session, module, "Linger", tmp_path / str(number), 500)
-            for number in range(3)
-        ]
+        marks = [tmp_path / str(number) for number in range(3)]
+        tasks = [grid.begun(session, module, "WhileThere", mark, 0) for mark in marks]
+        for mark in marks:
+            mark.unlink()
         for task in tasks:
             output_of(task)
         assert {task.attempts[0].slot for task in tasks} == {0, 1, 2}
+
+
+def test_a_wrong_session_id_is_answered_with_no_and_harms_nobody(
+    session: hxgrid.Session, plain: Path
+) -> None:
+    answers = struct.unpack("<10I", output_of(submit(session, plain, "Ask")))
+    _, version, right, wrong, data, is_null, freed, folder, _, _ = answers
+    assert (version, right) == (0x00010001, 0)
+    assert (wrong, data, is_null, freed, folder) == (1, 1, 1, 1, 1)
 
 
 def test_a_missing_library_is_named(tmp_path: Path) -> None:

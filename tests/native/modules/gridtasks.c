@@ -44,7 +44,23 @@ HXG_TASK(Linger) {
     return 1;
 }
 
-/* The same, without asking whether it should go on. */
+/* Makes the file that the input names, and runs until somebody removes it. */
+HXG_TASK(WhileThere) {
+    char path[1024] = "";
+    FILE *file;
+    in->vtbl->Skip(in, 4);
+    in->vtbl->Read(in, path, sizeof path - 1);
+    if ((file = fopen(path, "w")) == NULL) return 0;
+    fclose(file);
+    while (access(path, F_OK) == 0) {
+        if (!hxg_go_on(agent, session_id)) return 0;
+        nap();
+    }
+    hxg_write_u32(out, (uint32_t)getpid());
+    return 1;
+}
+
+/* The same as Linger, without asking whether it should go on. */
 HXG_TASK(Deaf) {
     double end = limit_of(in);
     (void)agent, (void)session_id;
