@@ -6,15 +6,21 @@ structure and callback as its programs did; their assertions are what those rely
 
 from __future__ import annotations
 
+import socket
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.harness.local_grid import LocalGrid
+from tests.harness.ports import free_port
+from tests.harness.processes import Programs
 from tests.native import building, calling
 
 pytestmark = pytest.mark.slow
 
+LIMIT_S = 90.0
 COMPAT = Path(__file__).parent / "compat"
 INCLUDE = f"-I{building.INCLUDE / 'hxgrid-compat'}"
 CPP = [
@@ -65,6 +71,28 @@ def test_a_pascal_program_runs_on_a_grid(tmp_path: Path) -> None:
 @pytest.mark.system("g++")
 def test_h9_settings_of_62_bytes_come_back_in_cpp(tmp_path: Path) -> None:
     run(cpp_program(tmp_path, "g++", "c++98"), "settings")
+
+
+@pytest.mark.system("g++")
+def test_set_settings_with_an_address_leads_to_that_grid(tmp_path: Path) -> None:
+    program = cpp_program(tmp_path, "g++", "c++11")
+    folder = tmp_path / "programs"
+    folder.mkdir()
+    with Programs(folder) as programs:
+        grid = LocalGrid(programs)
+        grid.coordinator()
+        grid.wait_for_coordinator(LIMIT_S)
+        grid.agent()
+        grid.wait_for_agents(1, LIMIT_S)
+        more = programs.environment(programs.home, grid.environment)
+        # Where nobody answers: the grid is not found by a broadcast.
+        more["HXGRID_USER_BEACON_PORT"] = str(free_port(socket.SOCK_DGRAM))
+        more["HXGRID_BRIDGE"] = str(calling.BRIDGE)
+        command = [str(program), str(grid.port)]
+        done = subprocess.run(
+            command, env=more, capture_output=True, text=True, check=False, timeout=LIMIT_S
+        )
+        assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.system("fpc")

@@ -272,11 +272,34 @@ static void CheckCancel() {
     assert(TGenericStream::living == 0 && finalized == 0);
 }
 
-// With an argument: the settings alone.
-int main(int argc, char **) {
+// The object looks for a grid in vain until it is told of one.
+static void CheckCoordinator(const char *port) {
+    TGridUserSettings settings, again;
+    TGridUserConnectionStatus status;
+    DWORD id;
+    user->GetConnectionStatus(&status);
+    assert(!status.bConnectedToCoordinator && status.connectedAgentsCount == 0);
+    user->GetSettings(&settings);
+    assert(settings.coordinator_ip[0] == 0);
+    strcpy(settings.coordinator_ip, "127.0.0.1");
+    settings.coordinator_port = (WORD)atoi(port);
+    user->SetSettings(&settings);
+    user->GetSettings(&again);
+    assert(strcmp(again.coordinator_ip, "127.0.0.1") == 0);
+    assert(again.coordinator_port == settings.coordinator_port);
+    IGenericStream *stream = Ask(new TGenericStream(), 'e', "thirteen char");
+    assert(user->RunTask(module, "RunTask", stream, Finalize, &id) == S_OK);
+    assert(user->WaitForCompletion() == S_OK && finalized == 1);
+    user->GetConnectionStatus(&status);
+    assert(status.bConnectedToCoordinator && status.connectedAgentsCount == 1);
+}
+
+// With an argument: the settings alone, or the coordinator at this port of this computer.
+int main(int argc, char **argv) {
     CheckLibrary();
     CheckObject();
-    CheckSettings();
+    if (argc == 2 && atoi(argv[1]) != 0) CheckCoordinator(argv[1]);
+    else CheckSettings();
     if (argc == 1) {
         CheckTasks();
         CheckFullQueue();
