@@ -167,8 +167,8 @@ def read_frame(source: Source) -> Frame | None:
     if len(header) < HEADER.size:
         raise RemoteProtocolError("the application's pipe ended within a header")
     number, call, head_bytes, payload_bytes = HEADER.unpack(header)
-    kind = _KINDS.get(number)
-    if kind is None or kind >= Kind.HELLO:
+    kind = _FROM_APPLICATION.get(number)
+    if kind is None:
         raise RemoteProtocolError(f"the application sent a frame of the unknown kind {number}")
     if head_bytes > MAX_HEAD_BYTES or (payload_bytes and kind not in WITH_PAYLOAD):
         raise RemoteProtocolError(
@@ -239,4 +239,4 @@ def _too_short() -> RemoteProtocolError:
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 _F64 = struct.Struct("<d")
-_KINDS = {kind.value: kind for kind in Kind}
+_FROM_APPLICATION = {kind.value: kind for kind in Kind if kind < Kind.HELLO}

@@ -75,6 +75,8 @@ class Opening:
 
     def __init__(self, wish: Wish, writer: FrameWriter, on_made: Callable[[Session], None]) -> None:
         self.wish = wish
+        self.ready: Session | None = None
+        """The session, once it has been made and while nothing is wrong with it."""
         self.is_anew = False
         """Whether the session has been replaced by another one; reset by who has seen to it."""
         self.original_settings: bytes | None = None
@@ -110,6 +112,7 @@ class Opening:
     def replace(self, settings: UserSettings) -> None:
         """Go on with another session, made with these settings; the old one has no tasks."""
         old = self.session()
+        self.ready = None
         self._made.clear()
         self._begin(settings)
         threading.Thread(target=lambda: old.close(cancel=True), daemon=True).start()
@@ -159,6 +162,7 @@ class Opening:
             self._session = session
             is_closed = self._is_closed
         self._on_made(session)
+        self.ready = session
         self._made.set()
         if is_closed:
             session.close(cancel=True)
@@ -170,6 +174,7 @@ class Opening:
                 return
             told = error if isinstance(error, HxGridError) else HxGridError(repr(error))
             self._error = told
+            self.ready = None
         self._made.set()
         self._writer.put(Kind.ENDED, _U32.pack(status_of(told)) + pack_text(str(told)))
 

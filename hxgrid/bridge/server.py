@@ -42,6 +42,11 @@ _RUN: Final = struct.Struct("<III")
 _CONSUMED: Final = struct.Struct("<QQ")
 _WINDOW: Final = struct.Struct("<IQI")
 _U32: Final = struct.Struct("<I")
+# Asking an enumeration for a member costs as much as all else that is done with it.
+_UNPACK: Final = int(RunFlag.UNPACK)
+_ONCE: Final = int(RunFlag.ONCE)
+_CLOSE: Final = Kind.CLOSE
+_OPEN: Final = Kind.OPEN
 
 
 class Server:
@@ -69,8 +74,8 @@ class Server:
 
     def serve(self) -> None:
         """Act on frames until there are no more; `RemoteProtocolError` for nonsense."""
-        while (frame := read_frame(self._source)) is not None and frame.kind != Kind.CLOSE:
-            if self._opening is None and frame.kind != Kind.OPEN:
+        while (frame := read_frame(self._source)) is not None and frame.kind is not _CLOSE:
+            if self._opening is None and frame.kind is not _OPEN:
                 raise RemoteProtocolError(f"the application began with {frame.kind.name}")
             action = self._actions.get(frame.kind)
             if action is not None:
@@ -145,25 +150,26 @@ class Server:
     def _run(self, frame: Frame) -> None:
         if len(frame.head) != _RUN.size:
             raise RemoteProtocolError("the application sent a task with the wrong fields")
+        ways = self._ways
         function, number, flags = _RUN.unpack(frame.head)
-        if not 1 <= function <= len(self._offers) or number in self._ways.tasks:
+        if not 1 <= function <= len(self._offers) or number in ways.tasks:
             raise RemoteProtocolError(f"the application sent task {number} wrongly")
-        payload = expanded_or_same(frame.payload) if flags & RunFlag.UNPACK else frame.payload
-        task = NativeTask(self._ways, number)
-        self._ways.tasks[number] = task
+        payload = expanded_or_same(frame.payload) if flags & _UNPACK else frame.payload
+        task = NativeTask(ways, number)
+        ways.tasks[number] = task
         try:
-            session = self._session()
+            session = self._open_one.ready or self._session()
             offered = self._offers[function - 1]
             task.record = session.submit_payload(
                 offered,
                 payload,
                 task,
-                idempotent=not flags & RunFlag.ONCE,
+                idempotent=not flags & _ONCE,
                 requires=offered.requires,
             )
         except HxGridError as error:
-            self._ways.tasks.pop(number, None)
-            self._ways.refuse(number, status_of(error), error)
+            ways.tasks.pop(number, None)
+            ways.refuse(number, status_of(error), error)
 
     def _consumed(self, frame: Frame) -> None:
         if len(frame.head) != _CONSUMED.size:

@@ -17,6 +17,7 @@ from hxgrid.wire.messages import AttemptFlag
 
 _COMPRESSED: Final = int(AttemptFlag.COMPRESSED)
 _TASK: Final = struct.Struct("<I")
+_RESULT: Final = Kind.RESULT
 _FAILED: Final = struct.Struct("<II")
 
 
@@ -51,7 +52,7 @@ class NativeTask:
             payload = unpack(payload, result.raw_bytes, MAX_PAYLOAD_BYTES)
         ways = self._ways
         ways.window.pass_through(len(payload) if type(payload) is bytes else _size(payload))
-        ways.writer.put(Kind.RESULT, _TASK.pack(self.number), payload)
+        ways.writer.put(_RESULT, _TASK.pack(self.number), payload)
 
 
 class Ways:

@@ -27,7 +27,8 @@ class FrameWriter:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # taken by itself it costs less than through the condition
+        self._changed = threading.Condition(self._lock)
         self._pieces: list[Buffer] = []
         self._is_waiting = False
         self._is_over = False
@@ -39,13 +40,16 @@ class FrameWriter:
 
     def put(self, kind: Kind, head: bytes = b"", payload: Buffer = b"", call: int = 0) -> None:
         """Queue a frame; never waits. After the end it goes nowhere."""
-        size = len(payload) if isinstance(payload, bytes) else flat_view(payload).nbytes
-        frame = make_frame(kind, call, head, size)
-        with self._changed:
+        if type(payload) is bytes and len(payload) < JOIN_BELOW_BYTES:
+            frame = make_frame(kind, call, head, len(payload)) + payload
+            payload = b""
+        else:
+            frame = make_frame(kind, call, head, flat_view(payload).nbytes)
+        with self._lock:
             if self._is_over:
                 return
             self._pieces.append(frame)
-            if size:
+            if payload:
                 self._pieces.append(payload)
             if self._is_waiting:
                 self._is_waiting = False
@@ -84,15 +88,17 @@ class Window:
     def __init__(self, max_bytes: int = WINDOW_BYTES, max_count: int = WINDOW_COUNT) -> None:
         self._max_bytes = max_bytes
         self._max_count = max_count
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._sent_bytes = self._sent_count = 0
         self._taken_bytes = self._taken_count = 0
         self._is_open = False
 
     def pass_through(self, size_bytes: int) -> None:
         """Wait until there is room for a result of this size, and take it."""
-        with self._changed:
-            self._changed.wait_for(self._has_room)
+        with self._lock:
+            if not self._has_room():
+                self._changed.wait_for(self._has_room)
             self._sent_bytes += size_bytes
             self._sent_count += 1
 
@@ -122,7 +128,8 @@ def _joined(pieces: list[Buffer]) -> list[Buffer]:
     joined: list[Buffer] = []
     small: list[Buffer] = []
     for piece in pieces:
-        if flat_view(piece).nbytes < JOIN_BELOW_BYTES:
+        size = len(piece) if type(piece) is bytes else flat_view(piece).nbytes
+        if size < JOIN_BELOW_BYTES:
             small.append(piece)
             continue
         if small:
