@@ -45,6 +45,7 @@ SETTINGS = DispatchSettings(
     suspect_after_s=1.5,
     lost_after_s=10.0,
     max_connections=100_000,
+    spare_agents=100_000,
 )
 CAPABILITIES = Capabilities(
     platform="linux",

@@ -20,6 +20,18 @@ class UserSettings(SeekerSettings):
     discover_s: f.Seconds = Field(
         1.0, description="How long answers to a broadcast are collected before one grid is chosen."
     )
+    spare_agents: int = Field(
+        16,
+        ge=1,
+        le=100_000,
+        description="Agents that a session is connected to beyond those its tasks need, so that "
+        "the next tasks find them ready. A grid that is not larger is connected to as a whole.",
+    )
+    idle_connection_s: f.Seconds = Field(
+        30.0,
+        description="A connection beyond the needed and spare ones is closed after so long without "
+        "a task.",
+    )
     send_ahead: f.SendAhead = Field(
         "auto",
         description="Attempts sent to an agent beyond those that run there. auto: 1 for long "

@@ -21,7 +21,7 @@ from hxgrid.user.core.events import AgentUnreachable, Event
 from hxgrid.user.failures import AgentNames
 from hxgrid.user.network import Network
 from hxgrid.user.results import ResultMemory
-from hxgrid.wire.messages import Hello, RosterEntry
+from hxgrid.wire.messages import Goodbye, Hello, RosterEntry
 
 LEASE_PARTS: Final = 5
 """A session lease is renewed so often before it could end."""
@@ -135,7 +135,10 @@ class Connections:
     def disconnect(self, action: DisconnectAgent) -> None:
         """Leave an agent alone."""
         link = self.links.get(action.agent)
-        if link is not None:
+        if link is not None and action.is_idle:
+            _log.debug("agent not needed", agent=link.name)
+            link.send(Goodbye(session=self._hello().session))
+        elif link is not None:
             _log.info("agent left alone", agent=link.name, why=action.reason)
             self._lost_at[action.agent] = self._clock.now()
         self.drop(action.agent)

@@ -93,6 +93,8 @@ class DisconnectAgent:
 
     agent: str
     reason: str
+    is_idle: bool = False
+    """It holds nothing of ours and may forget the session at once."""
 
 
 class PingAgents(NamedTuple):

@@ -40,6 +40,7 @@ class AgentView:
     __slots__ = (
         "agent",
         "asked_about",
+        "busy_at",
         "capabilities",
         "connect_tries",
         "contact",
@@ -88,8 +89,8 @@ class AgentView:
         self.capabilities: Capabilities | None = entry.capabilities if entry else None
         self.slots = entry.slots if entry else 1
         self.load: Load | None = None
-        self.heard_at = 0.0
-        self.pinged_at = 0.0
+        self.heard_at = self.pinged_at = 0.0
+        self.busy_at = 0.0  # when it last had something to do, or was connected to
         self.round_trip_s = FIRST_ROUND_TRIP_S
         self.held: dict[Attempt, TaskRecord] = {}
         """Live attempts there, oldest first, also those that are to stop."""

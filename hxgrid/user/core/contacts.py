@@ -3,8 +3,9 @@
 Silence is measured from the last message of any kind and looked at in sweeps: after `heartbeat_s` a
 PING, after `suspect_after_s` its attempts are in doubt, after `lost_after_s` they are given up and
 the connection is closed. An agent that is still in the roster is then tried again, with growing
-pauses. Leaving the roster does not end a connection. If *we* were stopped (a laptop that slept),
-nobody was silent: a sweep that comes late moves all last signs of life by its delay.
+pauses, if it is needed (`demand`). Leaving the roster does not end a connection. If *we* were
+stopped (a laptop that slept), nobody was silent: a sweep that comes late moves all last signs of
+life by its delay.
 
 An agent that resumes the session first tells what it holds. What it does not hold of what was sent
 before we asked never arrived (two questions may overlap, and attempts be sent between them). What
@@ -19,6 +20,7 @@ from typing import assert_never
 
 from hxgrid.user.core.actions import ConnectAgent, DisconnectAgent
 from hxgrid.user.core.agentview import AgentView, Contact
+from hxgrid.user.core.demand import NOT_NEEDED, Demand
 from hxgrid.user.core.endings import LOST, Endings
 from hxgrid.user.core.events import (
     AgentCleared,
@@ -48,16 +50,13 @@ ROUND_TRIP_WEIGHT = 0.2
 class Contacts:
     """Roster, connections and liveness."""
 
-    __slots__ = ("_connections", "_endings", "_sleeping", "_state", "_swept_at")
+    __slots__ = ("_demand", "_endings", "_state", "_swept_at")
 
     def __init__(self, state: DispatchState, endings: Endings) -> None:
         self._state = state
         self._endings = endings
         self._swept_at: float | None = None
-        self._connections = 0
-        """Connections that are open or being made."""
-        self._sleeping: dict[str, None] = {}
-        """Agents of the roster for which there was no connection left."""
+        self._demand = Demand(state)
 
     def take(self, event: ContactEvent, now: float) -> None:
         """Take in one fact about an agent."""
@@ -82,6 +81,10 @@ class Contacts:
                 self._take_heard(event.agents, now)
             case _:
                 assert_never(event)
+
+    def check(self) -> None:
+        """Assert that connections are counted as they are."""
+        self._demand.check()
 
     # ------------------------------------------------------------------ roster
 
@@ -126,19 +129,24 @@ class Contacts:
             return
         if agent.entry is None or not agent.in_roster:
             return
-        if self._connections >= self._state.settings.max_connections:
-            agent.reason = "the session has as many connections as it may have"
-            self._sleeping[agent.agent] = None
+        why_not = self._demand.why_not()
+        if why_not:
+            agent.reason = why_not
+            self._demand.sleeping[agent.agent] = None
             return
-        self._sleeping.pop(agent.agent, None)
+        self._dial(agent)
+
+    def _dial(self, agent: AgentView) -> None:
+        if agent.contact is not Contact.ABSENT or agent.entry is None or not agent.in_roster:
+            return
+        self._demand.sleeping.pop(agent.agent, None)
         self._turn(agent, Contact.CONNECTING)
         agent.asked_about = dict.fromkeys(agent.held)
         self._state.orders.connects.append(ConnectAgent(agent.entry))
         self._state.reassess(agent)
 
     def _turn(self, agent: AgentView, contact: Contact) -> None:
-        self._connections -= agent.contact is not Contact.ABSENT
-        self._connections += contact is not Contact.ABSENT
+        self._demand.note(agent, contact)
         agent.contact = contact
 
     def _connect_later(self, agent: AgentView, now: float) -> None:
@@ -146,15 +154,12 @@ class Contacts:
         agent.connect_tries += 1
         pause_s *= 0.75 + 0.5 * self._state.jitter.next()
         self._state.timers.set(("connect", agent.agent), now + pause_s)
-        self._wake_one()
+        self.follow_demand()
 
-    def _wake_one(self) -> None:
-        """Give a connection that has become free to an agent that had none."""
-        if self._sleeping:
-            name = next(iter(self._sleeping))
-            del self._sleeping[name]
-            if name in self._state.agents:
-                self.connect(self._state.agents[name])
+    def follow_demand(self) -> None:
+        """Connect to further agents, if what there is to do needs them."""
+        if self._demand.sleeping:
+            self._demand.wake(self._dial)
 
     def _take_refusal(self, event: AgentRefused, now: float) -> None:
         """An agent is there but does not let us in."""
@@ -177,6 +182,7 @@ class Contacts:
         if agent.in_roster and not agent.refused_for_good:
             self._connect_later(agent, now)
         self._forget_if_gone(agent)
+        self.follow_demand()
 
     def _forget_if_gone(self, agent: AgentView) -> None:
         if agent.in_roster or agent.held or agent.is_connected:
@@ -185,13 +191,13 @@ class Contacts:
         if agent.contact is Contact.CONNECTING:
             state.orders.disconnects.append(DisconnectAgent(agent.agent, "left the roster"))
             self._turn(agent, Contact.ABSENT)
-            self._wake_one()
+            self.follow_demand()
         for timer in ("connect", "thaw"):
             state.timers.clear((timer, agent.agent))
         state.reassess(agent)
         state.ready.drop(agent)
         state.fresh.pop(agent, None)
-        self._sleeping.pop(agent.agent, None)
+        self._demand.sleeping.pop(agent.agent, None)
         del state.agents[agent.agent]
 
     # ------------------------------------------------------------------ sessions at agents
@@ -200,7 +206,9 @@ class Contacts:
         """A session is open at an agent, new or resumed."""
         state, welcome = self._state, event.welcome
         agent = state.agents.get(event.agent) or self._add(event.agent, None)
+        self._demand.note_slots(agent, welcome.slots)
         agent.capabilities, agent.slots = welcome.capabilities, welcome.slots
+        agent.busy_at = now
         agent.load = welcome.load
         agent.unmet.clear()
         agent.pending_bytes = 0
@@ -216,6 +224,7 @@ class Contacts:
         if self._swept_at is None:
             self._swept_at = now
         state.reassess(agent)
+        self.follow_demand()
 
     def _take_renewal(self, name: str, now: float) -> None:
         """A connection was renewed: hold back until the agent has told what it holds."""
@@ -350,6 +359,20 @@ class Contacts:
                 self._take_silence(agent, silent_s, now)
         if not is_watching:
             self._swept_at = None
+        elif self._demand.sleeping and len(self._state.lanes):
+            self._demand.wake_suiting(self._dial)
+        else:
+            self._close_idle(now)
+
+    def _close_idle(self, now: float) -> None:
+        for agent in self._demand.idle(now):
+            self._turn(agent, Contact.ABSENT)
+            agent.reason = NOT_NEEDED
+            self._demand.sleeping[agent.agent] = None
+            self._state.orders.disconnects.append(
+                DisconnectAgent(agent.agent, NOT_NEEDED, is_idle=True)
+            )
+            self._state.reassess(agent)
 
     def _take_silence(self, agent: AgentView, silent_s: float, now: float) -> None:
         settings = self._state.settings

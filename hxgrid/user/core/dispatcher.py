@@ -89,6 +89,7 @@ class Dispatcher:
     def check(self) -> None:
         """Assert that the tables agree with each other."""
         check_state(self._state)
+        self._contacts.check()
 
     # ------------------------------------------------------------------ for people
 
@@ -154,6 +155,7 @@ class Dispatcher:
         state.tally.accepted += len(tasks)
         self._verification.choose(tasks)
         state.lanes.add(tasks)
+        self._contacts.follow_demand()
 
     def _take_rare(self, event: Event, now: float) -> None:
         match event:
@@ -216,3 +218,4 @@ class Dispatcher:
         for agent in state.agents.values():
             agent.window = 1 if agent.on_parole else agent.slots + 1
             state.refresh(agent)
+        self._contacts.follow_demand()

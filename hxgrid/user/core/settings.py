@@ -29,4 +29,8 @@ class DispatchSettings:
     verify: float = 0.0
     """Share of the tasks that run on two agents, to compare their results."""
     max_connections: int = 1000
-    """Agents that a session is connected to at once; ZeroMQ's default is 1023 sockets."""
+    """Agents that a session is connected to at once."""
+    spare_agents: int = 16
+    """Of these, the ones beyond what its tasks need."""
+    idle_connection_s: float = 30.0
+    """One that has had nothing to do for so long is left."""

@@ -199,6 +199,7 @@ class DispatchState:
         attempt.state = AttemptState.ENDED
         agent = self.agents[attempt.agent]
         task = agent.held.pop(attempt)
+        agent.busy_at = now
         agent.pending_bytes = max(0, agent.pending_bytes - task.raw_bytes)
         if attempt in agent.troubled:
             del agent.troubled[attempt]
