@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from hxgrid.errors import ConfigError
 from hxgrid.streams import Stream
 from hxgrid.streams.buffers import flat_view
 from hxgrid.streams.compression import pack
@@ -45,3 +47,9 @@ def requirements_for(
     if offered is not None and not required.platforms:
         return replace(required, platforms=offered.platforms)
     return required
+
+
+def check_cost(cost: float) -> None:
+    """Raise `ConfigError` if this cannot be what a task costs."""
+    if not 0.0 < cost < math.inf:
+        raise ConfigError(f"cost must be a positive number, not {cost!r}")

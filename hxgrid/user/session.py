@@ -22,7 +22,7 @@ from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.fronts import Front
 from hxgrid.user.functions import FunctionBook
 from hxgrid.user.global_data import GetData
-from hxgrid.user.inputs import prepare, requirements_for
+from hxgrid.user.inputs import check_cost, prepare, requirements_for
 from hxgrid.user.journal import Journal
 from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.mapping import GridMap
@@ -111,10 +111,14 @@ class Session(SessionViews):
         belongs to the session. On the callback thread a task is always accepted.
 
         An attempt that takes longer than `time_limit_s`, or reports nothing new for
-        `no_progress_limit_s` (None: the setting), is ended and counts as failed.
+        `no_progress_limit_s` (None: the setting), is ended and counts as failed. `cost` is how long
+        the task is expected to take, in any unit that is the same for all tasks of the function:
+        one that is known to be long is neither taken for late nor sent ahead of its time.
 
         Raises `ModuleError` if a file cannot be read, `SessionClosed` after `close()`.
         """
+        if cost is not None:
+            check_cost(cost)
         if no_progress_limit_s is None:
             no_progress_limit_s = self._no_progress_limit_s
         offered = self._find(modules, function, time_limit_s, no_progress_limit_s)

@@ -225,8 +225,12 @@ class AgentView:
         Differences below a fifth are noise: it would only change places with its equals.
         """
         self.typical_s = own.mean_s
-        if own.mean_s > 0.0 and shared.mean_s > 0.0:
-            ratio = own.mean_s / shared.mean_s
+        mine_s, theirs_s = own.mean_s, shared.mean_s
+        if own.per_cost_s > 0.0:
+            # Who was given the larger tasks is not the slower one.
+            mine_s, theirs_s = own.per_cost_s, shared.per_cost_s
+        if mine_s > 0.0 and theirs_s > 0.0:
+            ratio = mine_s / theirs_s
             if not 0.8 * self.speed < ratio < 1.25 * self.speed:
                 self.speed = ratio
 

@@ -152,12 +152,12 @@ class Copies:
         if estimate is None or not estimate.count:
             return None
         sessions = agent.load.sessions if agent.load is not None else 1
-        usual_s = estimate.mean_s * max(sessions, 1)
+        usual_s = estimate.expected_s(task.cost) * max(sessions, 1)
         return agent.began_at(attempt) + max(STRAGGLER_MULTIPLE * usual_s, MIN_STRAGGLER_S)
 
     def _copy_straggler(self, task: TaskRecord, attempt: Attempt, now: float) -> bool:
         state = self._state
-        mean_s = state.estimates[task.function].mean_s
+        mean_s = state.estimates[task.function].expected_s(task.cost)
         age_s = now - attempt.placed_at
         live_s = sum(now - copy.placed_at + mean_s for copy in state.copies)
         allowed_s = state.settings.duplicate_budget * (state.slot_s + age_s)

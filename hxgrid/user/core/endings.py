@@ -107,6 +107,8 @@ class Endings:
                 function, total_s, count = task.function, 0.0, 0
             total_s += ended_at - started_at
             count += 1
+            if task.cost is not None:
+                state.learn_cost(agent, function, ended_at - started_at, task.cost)
         if count:
             state.learn(agent, function, total_s, count)
         state.tally.finalizing += completed

@@ -22,15 +22,22 @@ _MEMORY = 200
 
 
 class Estimate:
-    """The mean duration of a function, with more weight on what came last."""
+    """The mean duration of a function, with more weight on what came last.
 
-    __slots__ = ("count", "failed_in_row", "mean_s")
+    Where the application says what its tasks cost, relative to each other, the time for one unit of
+    that is learned too: a task of cost 100 is expected to take a hundred times as long as one of 1.
+    """
+
+    __slots__ = ("_costed", "count", "failed_in_row", "mean_s", "per_cost_s")
 
     def __init__(self) -> None:
         self.count = 0
         """Good results ever."""
         self.mean_s = 0.0
         """0 until the first one."""
+        self.per_cost_s = 0.0
+        """Time for a cost of 1; 0 until the first result of a task with a cost."""
+        self._costed = 0
         self.failed_in_row = 0
         """Failed attempts since the last good one."""
 
@@ -44,16 +51,35 @@ class Estimate:
         self.count += count
         self.failed_in_row = 0
 
+    def add_costed(self, took_s: float, cost: float) -> None:
+        """Learn what a unit of cost takes; the result itself is added by `add`."""
+        if 0.0 <= took_s <= LONGEST_S:
+            self._costed = min(self._costed + 1, _MEMORY)
+            self.per_cost_s += (took_s / cost - self.per_cost_s) / self._costed
+
+    def expected_s(self, cost: float | None) -> float:
+        """Return how long a task of this cost takes; 0 while nothing is known."""
+        if cost is None or not self._costed:
+            return self.mean_s
+        return self.per_cost_s * cost
+
 
 def window_of(
-    slots: int, estimate: Estimate | None, round_trip_s: float, settings: DispatchSettings
+    slots: int,
+    estimate: Estimate | None,
+    round_trip_s: float,
+    settings: DispatchSettings,
+    cost: float | None = None,
 ) -> int:
-    """Return how many attempts an agent may hold, running ones included."""
+    """Return how many attempts an agent may hold, running ones included.
+
+    `cost` is that of the next task: nothing is sent far ahead that takes long itself.
+    """
     if settings.send_ahead != "auto":
         return slots + settings.send_ahead
     if estimate is None or not estimate.count:
         return slots + 1
-    mean_s = max(estimate.mean_s, SHORTEST_S)
+    mean_s = max(estimate.expected_s(cost), SHORTEST_S)
     horizon_s = max(ROUND_TRIPS_AHEAD * round_trip_s, MIN_HORIZON_S)
     ahead = max(math.ceil(slots * horizon_s / mean_s), slots if mean_s < SHORT_S else 1)
     # One quick result does not yet prove a thousand: grow with what has been seen.

@@ -120,10 +120,10 @@ class Placement:
 
     def _limit(self, agent: AgentView, lane: Lane, head: TaskRecord) -> int:
         state = self._state
-        window = agent.window = state.window_of(agent, head.function)
+        window = agent.window = state.window_of(agent, head.function, head.cost)
         room = window - len(agent.held)
         estimate = agent.estimates.get(head.function)
-        mean_s = estimate.mean_s if estimate is not None else 0.0
+        mean_s = estimate.expected_s(head.cost) if estimate is not None else 0.0
         quantum = int(QUANTUM_S * agent.slots / mean_s) if 0.0 < mean_s < QUANTUM_S else 1
         share = agent.free_slots
         if share <= 0:

@@ -121,12 +121,12 @@ class DispatchState:
 
     # ------------------------------------------------------------------ agents
 
-    def window_of(self, agent: AgentView, function: int) -> int:
+    def window_of(self, agent: AgentView, function: int, cost: float | None = None) -> int:
         """Return how many attempts an agent may hold while it is given this function."""
         if agent.on_parole:
             return 1
         estimate = agent.estimates.get(function)
-        return window_of(agent.slots, estimate, agent.round_trip_s, self.settings)
+        return window_of(agent.slots, estimate, agent.round_trip_s, self.settings, cost)
 
     def rank(self, agent: AgentView) -> None:
         """Put an agent where it belongs in `ready` and `overfull`."""
@@ -231,6 +231,11 @@ class DispatchState:
         if estimate is None:
             estimate = self.estimates[function] = Estimate()
         return estimate
+
+    def learn_cost(self, agent: AgentView, function: int, took_s: float, cost: float) -> None:
+        """Take in what a task of known cost took; before `learn`."""
+        agent.estimate_of(function).add_costed(took_s, cost)
+        self.estimate_of(function).add_costed(took_s, cost)
 
     def learn(self, agent: AgentView, function: int, total_s: float, count: int) -> None:
         """Take in the durations of `count` good results."""

@@ -153,7 +153,7 @@ class TaskRecord:
         self.requires = requires
         """A `Requirements`, or None: any agent will do."""
         self.cost = cost
-        """Relative expected cost given by the application, or None."""
+        """Expected duration, relative to that of other tasks of the function; None: unknown."""
         self.front = front
         """The application-side object (callback, future); opaque to the core."""
         self.journal = journal

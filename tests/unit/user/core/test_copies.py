@@ -223,3 +223,20 @@ def test_b4_a_copy_that_ends_badly_after_the_original_has_won_changes_nothing() 
         assert stage.dispatcher.counts.unfinished == 0
         # The slot is free again: the next task goes there at once.
         assert sent(stage.submit(2)) == {A: [(2, 1)], B: [(3, 1)]}
+
+
+def test_a_task_that_was_said_to_be_large_is_no_straggler() -> None:
+    stage = Stage(1, 1, duplicate_budget=1.0)
+    stage.submit(1, cost=2.0)
+    stage.finalize(stage.end(A, 1, took_s=1.0))
+    stage.submit(1, cost=20.0)  # 10 s, by what was measured
+    assert sent(stage.advance(29.0)) == {}
+    assert len(sent(stage.advance(2.0))) == 1
+
+
+def test_without_its_cost_the_same_task_is_taken_for_late() -> None:
+    stage = Stage(1, 1, duplicate_budget=1.0)
+    stage.submit(1)
+    stage.finalize(stage.end(A, 1, took_s=1.0))
+    stage.submit(1)
+    assert len(sent(stage.advance(5.0))) == 1

@@ -48,3 +48,21 @@ def test_a_long_round_trip_asks_for_more_ahead() -> None:
 def test_tiny_tasks_fill_the_window_but_not_more() -> None:
     assert window_of(2, measured(1e-7), 0.001, SETTINGS) == MAX_WINDOW
     assert window_of(1, measured(1e-7, 3), 0.001, SETTINGS) == 14
+
+
+def test_a_task_is_expected_to_take_as_much_longer_as_it_costs_more() -> None:
+    estimate = measured(2.0)
+    estimate.add_costed(1.0, 4.0)
+    estimate.add_costed(6.0, 24.0)
+
+    assert estimate.expected_s(8.0) == pytest.approx(2.0)
+    assert estimate.expected_s(None) == 2.0
+    assert measured(2.0).expected_s(8.0) == 2.0
+
+
+def test_a_large_task_is_not_sent_far_ahead() -> None:
+    estimate = measured(0.001)
+    estimate.add_costed(0.001, 1.0)
+
+    assert window_of(1, estimate, 0.01, SETTINGS, 1.0) > 10
+    assert window_of(1, estimate, 0.01, SETTINGS, 10_000.0) == 2

@@ -134,3 +134,14 @@ def test_b38_memory_is_counted_beyond_32_bits() -> None:
     # 3 GiB x 1.5 is 4.5 GiB: in 32 bits that is half a GiB, and 64 GiB is nothing.
     assert sent(stage.submit(2, raw_bytes=3 << 30)) == {A: [(1, 1), (2, 1)]}
     assert sent(stage.submit(1)) == {B: [(3, 1)]}
+
+
+def test_who_was_given_the_larger_tasks_is_not_the_slower_agent() -> None:
+    stage = Stage(1, 1, send_ahead=0)
+    stage.submit(1, cost=10.0)
+    stage.submit(1, cost=1.0)
+    stage.end(A, 1, took_s=10.0)
+    stage.end(B, 2, took_s=1.0)
+
+    views = stage.dispatcher._state.agents
+    assert views[A].speed == views[B].speed == 1.0
