@@ -8,7 +8,6 @@ the disk to a side thread.
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -64,9 +63,6 @@ SAMPLE_S = 1.0
 ADDRESSES_S = 10.0
 """How long the list of our addresses is believed: cables come and go."""
 
-FRESH_S = 0.005
-"""How long an answer to "what is due next?" is good enough; nothing due is finer than that."""
-
 LEAVE_LIMIT_S = 1.5
 """What sessions and processes get when the agent ends; what is left then is killed."""
 
@@ -98,8 +94,6 @@ class AgentDriver:
         self._leave_by: float | None = None
         self._sample_at = 0.0
         self._poll_at = 0.0
-        self._deadline = 0.0
-        self._deadline_asked_at = -math.inf
         self._addresses: tuple[NetworkAddress, ...] = ()
         self._addresses_until = 0.0
         self._folder = WorkFolder(settings.work_folder)
@@ -295,7 +289,8 @@ class AgentDriver:
         events, core, orders = self._events, self.core, self._orders
         self._is_busy = True
         try:
-            orders.carry_out(actions)
+            if actions:
+                orders.carry_out(actions)
             now = self._clock.now()
             while events:
                 orders.carry_out(core.handle(events.popleft(), now))
@@ -306,7 +301,6 @@ class AgentDriver:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self._deadline_asked_at = -math.inf
         if now >= self._sample_at:
             self._sample(now)
         if self._processes.wants_poll and now >= self._poll_at:
@@ -323,17 +317,8 @@ class AgentDriver:
         if self._leave_by is not None and (now >= self._leave_by or self.core.is_empty):
             self.loop.stop()
 
-    def next_deadline(self) -> float | None:
-        """When `tick` is wanted. A busy loop need not ask anew in each turn."""
-        now = self._clock.now()
-        ask_again_at = self._deadline_asked_at + FRESH_S
-        if now >= ask_again_at:
-            self._deadline_asked_at = now
-            self._deadline = self._find_deadline()
-            return self._deadline
-        return min(self._deadline, ask_again_at)
-
-    def _find_deadline(self) -> float:
+    def next_deadline(self) -> float:
+        """Return when `tick` is wanted next."""
         deadline = self._sample_at
         core = self.core.next_deadline()
         if core is not None and core < deadline:

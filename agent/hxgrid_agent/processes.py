@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
@@ -72,7 +73,7 @@ class Processes:
             self._on_event(ev.ProcessDied(number, reason))
             return
         self._processes[number] = process
-        self._loop.register(process.socket, lambda: self._on_readable(number))
+        self._loop.register(process.socket, partial(self._on_readable, number))
         self._watch_room(number, process)
 
     def assign(
@@ -237,8 +238,8 @@ class Processes:
             self._writing.discard(number)
         self._loop.modify(
             process.socket,
-            lambda: self._on_readable(number),
-            on_writable=(lambda: self._on_writable(number)) if wants_write else None,
+            partial(self._on_readable, number),
+            on_writable=partial(self._on_writable, number) if wants_write else None,
         )
 
     def _on_writable(self, number: int) -> None:

@@ -78,7 +78,7 @@ class InputFile:
 class _Line:
     """One session's connection."""
 
-    __slots__ = ("inbox", "outbox", "results", "session")
+    __slots__ = ("inbox", "is_used", "outbox", "results", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -86,6 +86,8 @@ class _Line:
         self.outbox = Outbox()
         self.results: dict[Key, Attempt] = {}
         """Large ones that have not begun to leave, oldest first."""
+        self.is_used = False
+        """Something came or is to leave; the connections of small tasks are passed over."""
 
 
 class Transfers:
@@ -124,18 +126,25 @@ class Transfers:
 
     def close(self, session: Session) -> None:
         """Forget everything of a session; its folder goes as a whole."""
-        line = self._lines.get(session.peer)
+        line = self._line_of(session.peer)
         if line is not None and line.session is session:
             del self._lines[session.peer]
         for handle, key in list(self._inputs):
             if handle == session.handle:
                 self._inputs.pop((handle, key)).close()
 
+    def _line_of(self, peer: bytes) -> _Line | None:
+        """Return a connection to do something with it, which `flush` looks at."""
+        line = self._lines.get(peer)
+        if line is not None:
+            line.is_used = True
+        return line
+
     # -- inputs
 
     def expect_input(self, session: Session, attempt: Attempt, folder: Path) -> None:
         """Be ready for the chunks of a large input."""
-        line = self._lines.get(session.peer)
+        line = self._line_of(session.peer)
         task, number = key = attempt.key
         if line is None:
             return
@@ -156,13 +165,13 @@ class Transfers:
         file = self._inputs.pop((session.handle, attempt.key), None)
         if file is not None:
             file.remove()
-            line = self._lines.get(session.peer)
+            line = self._line_of(session.peer)
             if line is not None:
                 line.inbox.cancel(_INPUT, *attempt.key)
 
     def take(self, peer: bytes, chunk: Chunk) -> None:
         """Take in a chunk from a user; RemoteProtocolError if it is nonsense."""
-        line = self._lines.get(peer)
+        line = self._line_of(peer)
         if line is None:
             return
         if chunk.of == _BLOB:
@@ -208,10 +217,11 @@ class Transfers:
             result = attempt.result
             if attempt.file and result is not None and result.stored_bytes:
                 line.results[attempt.key] = attempt
+                line.is_used = True
 
     def drop_result(self, session: Session, key: Key, path: str) -> None:
         """Stop sending a result and remove its file."""
-        line = self._lines.get(session.peer)
+        line = self._line_of(session.peer)
         if line is not None:
             line.results.pop(key, None)
             line.outbox.cancel_transfer(_RESULT, *key)
@@ -220,7 +230,7 @@ class Transfers:
 
     def credit(self, peer: bytes, taken_bytes: int) -> None:
         """Learn how much a peer has taken in; RemoteProtocolError if it lies."""
-        line = self._lines.get(peer)
+        line = self._line_of(peer)
         if line is None:
             self._uploading.credit(peer, taken_bytes)
         else:
@@ -235,6 +245,8 @@ class Transfers:
         """Send what the windows allow, and the credits that are due."""
         is_lagging = self.is_lagging
         for peer, line in self._lines.items():
+            if not line.is_used:
+                continue
             if line.results:
                 self._begin_results(line)
             if len(line.outbox):
@@ -244,6 +256,7 @@ class Transfers:
                 due = line.inbox.credit_due()
                 if due is not None:
                     self._peers.send(peer, pack_credit(due))
+            line.is_used = is_lagging or bool(line.results) or len(line.outbox) > 0
 
     def _begin_results(self, line: _Line) -> None:
         """Have the next results sent. One that cannot be opened now is tried in the next turn."""

@@ -36,6 +36,10 @@ LONGEST_SLEEP_S = 0.5
 LOOK_AT_ALL_S = 0.5
 """Every ZeroMQ socket is looked into so often, used or not: the net below `watching`."""
 
+FRESH_S = 0.005
+"""How long an answer to "when is `tick` wanted next?" is good enough for a busy loop; nothing due
+is finer than that. A loop that sleeps wakes once after it, and asks anew."""
+
 MAX_COMMANDS_PER_TURN = 1024
 """Commands taken in one turn; more wait for the next, behind what the sockets have to say."""
 
@@ -60,7 +64,10 @@ class Handler(Protocol):
         """Do what is due; called when `next_deadline` has been reached."""
 
     def next_deadline(self) -> float | None:
-        """Return when `tick` is wanted next (monotonic seconds), or None."""
+        """Return when `tick` is wanted next (monotonic seconds), or None.
+
+        Not asked in each turn of a busy loop: an answer stands for `FRESH_S`.
+        """
 
     def flush(self) -> None:
         """Send what has gathered in this turn; called once in each, before sleeping."""
@@ -81,6 +88,8 @@ class Loop:
         self._due: list[Watch] = []  # to look into before sleeping
         self._awkward: dict[Watch, None] = {}  # looked into in every turn
         self._look_at_all_at = -math.inf
+        self._deadline = math.inf
+        self._ask_again_at = -math.inf  # for the deadline
         self._commands: deque[Callback] = deque()
         self._is_asleep = False  # the next command must wake the loop
         self._is_stopped = False
@@ -167,14 +176,23 @@ class Loop:
 
     def turn(self, handler: Handler, longest_s: float = LONGEST_SLEEP_S) -> None:
         """Do one turn: sleep at most `longest_s`, then everything that is due."""
-        deadline = handler.next_deadline()
-        self._wait_and_serve(deadline, longest_s)
+        now = self._clock.now()
+        if now >= self._ask_again_at:
+            deadline = handler.next_deadline()
+            self._deadline = math.inf if deadline is None else deadline
+            self._ask_again_at = now + FRESH_S
+            timeout_s = self._deadline - now
+        else:
+            timeout_s = min(self._deadline, self._ask_again_at) - now
+        if now >= self._look_at_all_at:
+            self._look_at_all(now)
+        self._wait_and_serve(min(max(timeout_s, 0.0), longest_s))
         if self._commands:
             self._run_commands()
-        if deadline is not None:
-            now = self._clock.now()
-            if now >= deadline:
-                self._guarded(lambda: handler.tick(now))
+        now = self._clock.now()
+        if now >= self._deadline:
+            self._ask_again_at = -math.inf
+            self._guarded(lambda: handler.tick(now))
         try:
             handler.flush()
         except Exception:  # noqa: BLE001 - as for callbacks
@@ -187,14 +205,8 @@ class Loop:
         self._wake_sender.close()
         self._waiter.close()
 
-    def _wait_and_serve(self, deadline: float | None, longest_s: float) -> None:
-        now = self._clock.now()
-        if now >= self._look_at_all_at:
-            self._look_at_all(now)
+    def _wait_and_serve(self, timeout_s: float) -> None:
         ready = self._look_into_due() if self._due or self._awkward else None
-        timeout_s = longest_s
-        if deadline is not None:
-            timeout_s = min(max(deadline - now, 0.0), longest_s)
         self._is_asleep = True
         # Looked at after the flag went up: a command that came before it woke nobody.
         if ready or self._commands or self._is_stopped:
@@ -232,9 +244,10 @@ class Loop:
         """Return the ZeroMQ sockets with something to do, among those that may have it."""
         ready: list[tuple[Watch, int]] = []
         awkward = self._awkward
-        looked_into = dict.fromkeys(self._due)
-        looked_into.update(awkward)
+        looked_into = self._due.copy()
         self._due.clear()
+        if awkward or len(looked_into) > 1:
+            looked_into = list(dict.fromkeys([*looked_into, *awkward]))
         for watch in looked_into:
             if watch.is_over or not (watch.is_due or watch in awkward):
                 continue
@@ -243,6 +256,7 @@ class Loop:
             if events:
                 # Taking its last message, or the next look, says that there is no more.
                 watch.touch()
+                watch.has_more = bool(events & _POLLIN)
                 ready.append((watch, events))
         return ready
 

@@ -63,6 +63,7 @@ _POLLIN = int(zmq.POLLIN)
 _send: Any = zmq.backend.Socket.send
 _receive: Any = zmq.backend.Socket.recv
 _ask: Any = zmq.backend.Socket.get
+_new = tuple.__new__  # without the layer of Python that named tuples have
 _CHUNK_BYTE = bytes((Batch.CHUNK,))
 HANDLES_PER_SOCKET = 2
 SPARE_SOCKETS = 4096
@@ -312,8 +313,10 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
     nonsense, to be counted and dropped like every unknown number.
     """
     # Asked first: an exception for "nothing there", once per turn, would cost ten times as much.
-    if not _ask(socket, _EVENTS) & _POLLIN:
-        watch = socket.watch
+    watch = socket.watch
+    if watch is not None and watch.has_more:
+        watch.has_more = False
+    elif not _ask(socket, _EVENTS) & _POLLIN:
         if watch is not None:
             watch.is_due = False  # its loop need not ask the same again
         return None
@@ -325,14 +328,14 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
         frame, sender = None, b""
         header = _receive(socket, _NOBLOCK)
     if not _ask(socket, _RCVMORE):
-        return Received(sender, header, b"", frame)
+        return _new(Received, (sender, header, b"", frame))
     # A chunk is copied once, to where it belongs, and not before.
     is_chunk = header[:1] == _CHUNK_BYTE
     payload: Buffer = (
         _receive(socket, _NOBLOCK, False).buffer if is_chunk else _receive(socket, _NOBLOCK)
     )
     if not _ask(socket, _RCVMORE):
-        return Received(sender, header, payload, frame)
+        return _new(Received, (sender, header, payload, frame))
     while _ask(socket, _RCVMORE):
         _receive(socket, _NOBLOCK, False)
     return Received(sender, b"", b"", frame)

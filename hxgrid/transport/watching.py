@@ -27,7 +27,16 @@ Callback = Callable[[], None]
 class Watch:
     """What a loop knows of one socket that it waits for."""
 
-    __slots__ = ("due", "handle", "is_due", "is_over", "on_readable", "on_writable", "socket")
+    __slots__ = (
+        "due",
+        "handle",
+        "has_more",
+        "is_due",
+        "is_over",
+        "on_readable",
+        "on_writable",
+        "socket",
+    )
 
     def __init__(self, handle: int, socket: zmq.Socket[bytes] | None, due: list[Watch]) -> None:
         self.handle = handle
@@ -38,6 +47,8 @@ class Watch:
         """The loop's list of those to look into before it sleeps."""
         self.is_due = False
         """Used since its EVENTS were asked for and said "nothing"; then it stands in `due`."""
+        self.has_more = False
+        """The loop has just asked: a message is there; so whoever takes it need not ask."""
         self.is_over = False
         """Not watched any more."""
         self.on_readable: Callback | None = None

@@ -241,8 +241,11 @@ def unpack_pong(header: Buffer) -> tuple[float, float]:
 def split_batches(records: Iterable[_Record]) -> Iterable[list[_Record]]:
     """Cut records into messages that keep the limits on records and joined bytes."""
     if _fits_one(records):
-        yield records
-        return
+        return [records]
+    return _split(records)
+
+
+def _split(records: Iterable[_Record]) -> Iterable[list[_Record]]:
     part: list[_Record] = []
     part_bytes = 0
     for record in records:
@@ -258,11 +261,9 @@ def split_batches(records: Iterable[_Record]) -> Iterable[list[_Record]]:
 
 def _fits_one(records: Iterable[_Record]) -> TypeGuard[list[_Record]]:
     """Say whether no cut is needed, which is nearly always."""
-    return (
-        isinstance(records, list)
-        and 0 < len(records) <= MAX_BATCH_RECORDS
-        and sum([len(record[-1]) for record in records]) <= MAX_BATCH_BYTES
-    )
+    if not isinstance(records, list) or not 0 < len(records) <= MAX_BATCH_RECORDS:
+        return False
+    return len(records) == 1 or sum([len(record[-1]) for record in records]) <= MAX_BATCH_BYTES
 
 
 def _body(header: Buffer, record_bytes: int, what: str) -> tuple[int, Buffer]:

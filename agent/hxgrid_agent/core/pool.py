@@ -199,14 +199,21 @@ class Pool:
         table = self._table
         if table.is_leaving or now < self._start_at:
             return
+        starting, settings = self._starting, table.settings
+        if (
+            not table.unmet
+            and not table.unmet_hosts
+            and len(table.spares) + starting[False] >= settings.spare_processes
+            and len(table.spare_hosts) + starting[True] >= table.wants_hosts
+        ):
+            return  # nearly always
         may_spare = (
             not table.is_draining and now >= self._replenish_at and not self._is_memory_short()
         )
         for is_host, unmet, spare, ready in self._kinds():
             needed = max(unmet, spare) if may_spare else unmet
-            starting = self._starting[is_host]
-            missing = needed - starting - ready
-            for _ in range(min(missing, table.settings.slots + spare - starting)):
+            missing = needed - starting[is_host] - ready
+            for _ in range(min(missing, settings.slots + spare - starting[is_host])):
                 self._start(is_host, now)
 
     def tick(self, now: float) -> None:

@@ -162,10 +162,10 @@ class Dealer:
         for session in self._table.hungry.values():
             if session.is_competing:
                 continue
-            levels = [
-                _used_s(other, now) for other in self._table.sessions.values() if other.is_competing
-            ]
-            session.used_s = max(session.used_s, min(levels, default=0.0))
+            if len(self._table.sessions) > 1:
+                others = [each for each in self._table.sessions.values() if each.is_competing]
+                levels = [_used_s(other, now) for other in others]
+                session.used_s = max(session.used_s, min(levels, default=0.0))
             session.is_competing = True
 
 

@@ -31,7 +31,6 @@ from hxgrid.user.core.events import (
     TasksSubmitted,
 )
 from hxgrid.user.core.explain import Explanation, explain_all, why_task
-from hxgrid.user.core.orders import Orders
 from hxgrid.user.core.placement import Placement
 from hxgrid.user.core.replay import Replay
 from hxgrid.user.core.settings import DispatchSettings
@@ -133,8 +132,7 @@ class Dispatcher:
         if state.chosen and self._verification.take_sent():
             self._verify(now)
         self._copies.run(now)
-        orders, state.orders = state.orders, Orders()
-        return orders.take()
+        return state.orders.take()
 
     def _verify(self, now: float) -> None:
         for task, record in self._verification.run(now):

@@ -64,27 +64,41 @@ class Orders:
             orders.pop(agent, None)
 
     def take(self) -> list[Action]:
-        """Return all actions, those that free something before those that need it."""
+        """Take out all actions, those that free something before those that need it.
+
+        Only what is used is made anew: most events bring about one kind of action, or none. So what
+        is taken out here must be emptied here.
+        """
         actions: list[Action] = []
         if self.disconnects or self.connects:
             actions += [*self.disconnects, *self.connects]
+            self.disconnects, self.connects = [], []
         if self.acknowledged:
             actions += [AcknowledgeResults(*item) for item in self.acknowledged.items()]
+            self.acknowledged = {}
         if self.cancelled:
             actions += [CancelAttempts(*item) for item in self.cancelled.items()]
+            self.cancelled = {}
         if self.recalled:
             actions += [RecallAttempts(*item) for item in self.recalled.items()]
+            self.recalled = {}
         if self.sends:
             actions += [SendAttempts(*item) for item in self.sends.items()]
+            self.sends = {}
         if self.completions:
             actions.append(CompleteTasks(self.completions))
+            self.completions = []
         if self.comparisons or self.disputes:
             actions += [CompareResults(*each) for each in self.comparisons]
             actions += [TellDispute(each) for each in self.disputes]
+            self.comparisons, self.disputes = [], []
         if self.failed:
             actions.append(FailTasks(self.failed))
+            self.failed = []
         if self.dropped:
             actions.append(DropTasks(self.dropped))
+            self.dropped = []
         if self.pings:
             actions.append(PingAgents(self.pings))
+            self.pings = []
         return actions
