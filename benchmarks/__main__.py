@@ -26,6 +26,7 @@ ALL = (
     "native_calls",
     "native_callers",
     "native_tasks",
+    "mandelbrot",
     "normalmapper",
     "normalmapper_slots",
     "normalmapper_memory",

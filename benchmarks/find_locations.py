@@ -9,8 +9,8 @@ steps), of the size that covers the wanted part of the picture.
 
 Small copies of the set have small copies of their own: beside a copy of period p and size s lies,
 for each copy of period q and size t, one of period p q and size s t, where the small set has it. So
-a few hundred copies are found near the surface, and two of them are chosen whose sizes multiply to
-what is wanted.
+copies near the surface are listed, around points where the orbit of 0 runs into a cycle (there are
+some of every size), and two or three of them are chosen whose sizes multiply to what is wanted.
 
 Every place is then computed by the example itself, and kept only if it is what was asked for: on a
 subset of 64 x 64 points, 5 to 40 % never leave, the median takes 2,000 iterations, and
@@ -20,10 +20,11 @@ perturbation gives the same count as long numbers at every one of them.
 from __future__ import annotations
 
 import argparse
-import cmath
+import itertools
 import math
 import random
 import sys
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -77,46 +78,68 @@ def main() -> int:
 
 def found(zoom: Decimal, chance: random.Random) -> str:
     """Look until a place stands every test; return its table."""
-    depth = zoom.adjusted()
-    least, most = (math.log10(size) - depth for size in SIZES)
-    known: list[Nucleus] = []
+    least, most = (math.log10(size) - zoom.adjusted() for size in SIZES)
     while True:
-        first = walked(depth / 2, chance)
-        if first is None:
-            continue
-        for second in known:
-            is_timely = PERIODS[0] <= first.period * second.period <= PERIODS[1]
-            if is_timely and least <= first.exponent + second.exponent <= most:
-                table = tried(zoom, first, second)
-                if table:
-                    return table
-        known.append(first)
+        known = listed(-least * 0.7, chance)
+        pairs = itertools.product(known, repeat=2)
+        triples = itertools.product(known, repeat=3)
+        fitting = [
+            chosen
+            for chosen in itertools.chain(pairs, triples)
+            if PERIODS[0] <= math.prod(one.period for one in chosen) <= PERIODS[1]
+            and least <= sum(one.exponent for one in chosen) <= most
+        ]
+        print(f"{len(known)} copies, {len(fitting)} ways", file=sys.stderr)
+        for chosen in chance.sample(fitting, min(len(fitting), 40)):
+            table = tried(zoom, chosen)
+            if table:
+                return table
 
 
-def walked(depth: float, chance: random.Random) -> Nucleus | None:
-    """Go from copy to smaller copy until one is about as small as 10^-depth."""
+def listed(depth: float, chance: random.Random) -> list[Nucleus]:
+    """Return copies down to 10^-depth, around a few points of the boundary."""
+    copies: dict[tuple[int, float], Nucleus] = {}
+    for _ in range(6):
+        centre = preperiodic(chance)
+        for step in range(2, int(2 * depth)):
+            one = near(centre, gmpy2.mpfr(10) ** (-step / 3), LONGEST) if centre else None
+            if one is not None and one.period > 2:
+                copies[one.period, round(one.exponent, 3)] = one
+    return list(copies.values())
+
+
+def preperiodic(chance: random.Random) -> Any:
+    """Return a point whose orbit runs into a cycle after a few steps, or None."""
+    before, cycle = chance.randint(2, 6), chance.randint(1, 3)
     place = gmpy2.mpc(chance.uniform(-1.9, 0.3), chance.uniform(0.0, 1.1))
-    nucleus = near(place, 0.05, LONGEST)
-    for _ in range(40):
-        if nucleus is None or nucleus.exponent < -1.4 * depth:
+    for _ in range(60):
+        z, slope = gmpy2.mpc(0), gmpy2.mpc(0)
+        kept = z, slope
+        for step in range(before + cycle):
+            slope, z = 2 * z * slope + 1, z * z + place
+            if step == before - 1:
+                kept = z, slope
+        if abs(z) > 1e6 or slope == kept[1]:
             return None
-        if nucleus.exponent < -0.6 * depth:
-            return nucleus
-        away = 10 ** chance.uniform(0.3, 1.5)
-        offset = gmpy2.mpc(cmath.rect(away, chance.uniform(0, 2 * math.pi))) * abs(nucleus.size)
-        radius = abs(offset) * 10 ** chance.uniform(-2.0, -0.3)
-        next_one = near(nucleus.place + offset, radius, LONGEST)
-        if next_one is not None and next_one.exponent < nucleus.exponent - 0.3:
-            nucleus = next_one
+        change = (z - kept[0]) / (slope - kept[1])
+        place = place - change
+        if abs(change) < 1e-60:
+            return place if place.imag >= 0 else place.conjugate()
     return None
 
 
-def tried(zoom: Decimal, first: Nucleus, second: Nucleus) -> str:
-    """Return the table of the copy of `second` beside `first`, if it will do."""
-    period = first.period * second.period
-    guess = first.place + first.size * second.place
-    nucleus = _settled(guess, abs(first.size) / 1000, period)
-    if nucleus is None or not SIZES[0] <= 10 ** (nucleus.exponent + zoom.adjusted()) <= SIZES[1]:
+def tried(zoom: Decimal, chosen: Sequence[Nucleus]) -> str:
+    """Return the table of the copy that these lead to, one beside the other, if it will do."""
+    nucleus: Nucleus | None = chosen[0]
+    for one in chosen[1:]:
+        assert nucleus is not None
+        guess = nucleus.place + nucleus.size * one.place
+        nucleus = _settled(guess, abs(nucleus.size) / 1000, nucleus.period * one.period)
+        if nucleus is None:
+            return ""
+    assert nucleus is not None
+    period = nucleus.period
+    if not SIZES[0] <= 10 ** (nucleus.exponent + zoom.adjusted()) <= SIZES[1]:
         return ""
     digits = zoom.adjusted() + 10
     re, im = (_decimal(part, digits) for part in (nucleus.place.real, nucleus.place.imag))
