@@ -80,7 +80,7 @@ export class Picture {
   repaint() {
     if (this.busyUntil) return;
     this.table = null;
-    if (this.hasCoarse) this.showCoarse(0, this.height);
+    if (this.hasCoarse) this.showCoarse();
     this.paint(0, 0, this.width, this.height);
   }
 
@@ -106,29 +106,23 @@ export class Picture {
   show(tile) {
     if (tile.stride > 1) {
       this.hasCoarse = true;
-      this.showCoarse(tile.y0, tile.y1);
+      this.showCoarse();
     } else {
       this.paint(tile.x0, tile.y0, tile.x1, tile.y1);
     }
   }
 
-  // The coarse picture, blurred to full size: it sharpens as tiles come.
-  showCoarse(from, to) {
+  // The coarse picture, blurred to full size: it sharpens as tiles come. All of it, because a lower
+  // count than any before changes the colours everywhere.
+  showCoarse() {
     const rows = Math.ceil(this.height / 8);
-    const image = this.colour(this.coarse, this.coarseWidth, 0, 0, this.coarseWidth, rows);
     const small = document.createElement("canvas");
     small.width = this.coarseWidth;
     small.height = rows;
-    small.getContext("2d").putImageData(image, 0, 0);
-    const { context } = this;
-    context.save();
-    context.beginPath();
-    context.rect(0, from, this.width, to - from);
-    context.clip();
-    context.imageSmoothingEnabled = true;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(small, 0, 0, this.coarseWidth * 8, rows * 8);
-    context.restore();
+    small.getContext("2d").putImageData(this.colour(this.coarse, this.coarseWidth, 0, 0, this.coarseWidth, rows), 0, 0);
+    this.context.imageSmoothingEnabled = true;
+    this.context.imageSmoothingQuality = "high";
+    this.context.drawImage(small, 0, 0, this.coarseWidth * 8, rows * 8);
   }
 
   paint(x0, y0, x1, y1) {
