@@ -18,9 +18,12 @@ def main() -> int:
         from hxgrid_agent.execution.host import main as host_main
 
         return host_main(sys.argv[2:])
-    from hxgrid.cli.main import main as command_main
+    try:
+        from hxgrid.cli.main import main as command_main
 
-    return int(command_main() or 0)
+        return int(command_main() or 0)
+    except KeyboardInterrupt:  # while modules were still being imported
+        return 130
 
 
 if __name__ == "__main__":

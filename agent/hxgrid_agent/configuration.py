@@ -45,6 +45,8 @@ def core_settings(
         status_s=settings.status_s,
         busy_after_s=settings.busy_after_s,
         suspend_s=settings.suspend_s,
+        session_lease_s=settings.session_lease_s,
+        cancel_grace_s=settings.cancel_grace_s,
         native_problem=_native.why_missing(),
         neighbours_served=settings.neighbours_served,
     )

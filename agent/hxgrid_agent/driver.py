@@ -82,7 +82,7 @@ class AgentDriver:
         self.port = 0
         """Known after `open`."""
         self.loop = Loop(clock, "agent")
-        self.capabilities = capabilities()
+        self.capabilities = capabilities(settings.labels)
         self.core = AgentCore(core_settings(settings, self.capabilities, self.boot_id))
         self._settings = settings
         self._security = security

@@ -184,6 +184,8 @@ class BlobStore:
         """Claim the folder and list what it holds; False if another process has it."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            # Whatever the umask says: what is in there is other people's data and code.
+            self.folder.chmod(0o700)
             self._claim = (self.folder / "in-use.lock").open("ab")
             if not try_lock(self._claim.fileno()):
                 self.close()

@@ -68,8 +68,9 @@ def is_terminal() -> bool:
 
 
 def width() -> int:
-    """Return the columns of standard output; a pipe has as many as it takes."""
-    return shutil.get_terminal_size().columns if is_terminal() else _UNLIMITED
+    """Return the columns of standard output; a pipe has as many as it takes, or as COLUMNS says."""
+    is_limited = is_terminal() or os.environ.get("COLUMNS", "").isdecimal()
+    return shutil.get_terminal_size().columns if is_limited else _UNLIMITED
 
 
 def error_width() -> int:

@@ -34,6 +34,11 @@ class AgentSettings(SeekerSettings):
         description="Pin each slot to a processor, from the highest number down, so that those "
         "left to the owner stay free.",
     )
+    labels: f.Labels = Field(
+        (),
+        description="Words of your choice for what this computer has (gpu, maya): tasks submitted "
+        'with `requires={"labels": ["gpu"]}` go only where all of theirs are.',
+    )
     busy_after_s: f.SecondsOrZero = Field(
         10.0,
         description="The computer is busy when others left no free processor time for this long "

@@ -85,6 +85,13 @@ _KeyList = Annotated[
     _in_words("a list of keys of 40 characters"),
 ]
 PublicKeys = Annotated[_KeyList, BeforeValidator(_split_list)]
+_Label = Annotated[str, Field(min_length=1, max_length=64)]
+_LabelList = Annotated[
+    tuple[_Label, ...],
+    Field(strict=False, max_length=100),
+    _in_words("a list of words"),
+]
+Labels = Annotated[_LabelList, BeforeValidator(_split_list)]
 
 _WORDS = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
 

@@ -26,6 +26,9 @@ from hxgrid.wire.messages import Goodbye, Hello, RosterEntry
 LEASE_PARTS: Final = 5
 """A session lease is renewed so often before it could end."""
 
+SHORT_LEASE_S: Final = 5.0
+"""An agent may grant a shorter lease than was asked for; nobody sets a shorter one than this."""
+
 _log = get_logger("user")
 
 
@@ -105,7 +108,7 @@ class Connections:
 
     def _renew_leases(self, now: float) -> None:
         """Let every agent hear from us in time, also one to which there is nothing to say."""
-        self._renew_leases_at = now + self._hello().lease_s / LEASE_PARTS
+        self._renew_leases_at = now + min(self._hello().lease_s, SHORT_LEASE_S) / LEASE_PARTS
         for link in self.open_links():
             if not link.has_sent:
                 link.ping(now)

@@ -72,6 +72,7 @@ class Sessions:
 
     def hello(self, peer: bytes, hello: Hello, now: float) -> None:
         """Let a user in, or say why not."""
+        hello = self._capped(hello)
         refusal = self._refusal(hello)
         session = self._table.by_id.get(hello.session)
         if refusal is not None:
@@ -84,6 +85,15 @@ class Sessions:
             self._table.send(peer, Refusal(code="busy", text="this session is ending here"))
         else:
             self._resume(peer, session, hello, now)
+
+    def _capped(self, hello: Hello) -> Hello:
+        """Grant no more time than the owner of this computer allows."""
+        settings = self._table.settings
+        granted = {
+            "lease_s": min(hello.lease_s, settings.session_lease_s),
+            "cancel_grace_s": min(hello.cancel_grace_s, settings.cancel_grace_s),
+        }
+        return hello.model_copy(update=granted)
 
     def heard(self, peers: Iterable[bytes], now: float) -> None:
         """Renew the leases of whoever gave a sign of life; ask strangers who they are.

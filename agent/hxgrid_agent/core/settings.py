@@ -38,6 +38,9 @@ class CoreSettings:
     busy_after_s: float
     suspend_s: float
     """0: never freeze."""
+    session_lease_s: float = 3600.0
+    cancel_grace_s: float = 3600.0
+    """Of a session: the most that its user may ask for."""
     native_problem: str = ""
     """Why no native function can run here; empty: they can."""
     neighbours_served: int = 0

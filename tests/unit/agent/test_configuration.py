@@ -62,3 +62,8 @@ def test_b26_a_computer_of_any_size_lends_what_it_has(
     user.offer()
     user.send(*range(2 * slots))
     assert len({rig.process_of(task).number for task in user.running}) == slots
+
+
+def test_a_users_lease_and_grace_are_capped_by_the_agents_settings() -> None:
+    settings = settings_of(session_lease_s=7.0, cancel_grace_s=0.1)
+    assert (settings.session_lease_s, settings.cancel_grace_s) == (7.0, 0.1)

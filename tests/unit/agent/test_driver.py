@@ -302,3 +302,10 @@ def test_garbage_below_the_protocol_does_not_disturb(agent: LiveAgent, user: Han
     user.offer_module(ECHO)
     user.place(1)
     assert user.result(1).outcome == Outcome.DONE
+
+
+def test_labels_of_the_settings_are_told_to_users(tmp_path: Path) -> None:
+    with LiveAgent(tmp_path, labels=("gpu", "maya")) as live:
+        user = HandUser(live)
+        assert user.hello().capabilities.labels == ("gpu", "maya")
+        user.close()

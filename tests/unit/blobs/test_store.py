@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,3 +216,14 @@ def test_a_wrong_chunk_alone_is_taken_again(large: BlobStore, wrong_at: int) -> 
     assert writer.path.read_bytes()[:good] == CONTENT[:good]
     writer.write(good, CONTENT[good:])
     assert writer.finish().read_bytes() == CONTENT
+
+
+def test_nobody_else_can_read_it_whatever_the_umask_is(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = BlobStore(tmp_path / "store", 1 << 20)
+        assert store.open()
+    finally:
+        os.umask(before)
+    store.close()
+    assert (tmp_path / "store").stat().st_mode & 0o777 == 0o700

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hxgrid.cli import output
 from hxgrid.cli.output import Column, count_of, duration, folded, size, table
 
 COLUMNS = (
@@ -70,3 +71,10 @@ def test_times_for_people(seconds: float, text: str) -> None:
 
 def test_counts_for_people() -> None:
     assert [count_of(n, "agent") for n in (0, 1, 1000)] == ["0 agents", "1 agent", "1,000 agents"]
+
+
+def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    assert output.width() == 60
+    monkeypatch.delenv("COLUMNS")
+    assert output.width() > 1000

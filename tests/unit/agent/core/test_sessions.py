@@ -85,6 +85,23 @@ def test_a_resumed_session_hears_its_holdings_and_unacknowledged_results() -> No
     assert rig.results() == []
 
 
+def test_no_longer_lease_is_granted_than_the_owner_allows() -> None:
+    rig = Rig(session_lease_s=5.0)
+    rig.user("a", lease_s=3600.0)
+    rig.wait(4.9)
+    assert rig.core.table.sessions
+    rig.wait(0.2)
+    assert not rig.core.table.sessions
+
+
+def test_no_longer_grace_is_granted_than_the_owner_allows() -> None:
+    rig = Rig(cancel_grace_s=1.5)
+    rig.user("a", cancel_grace_s=60.0)
+    rig.user("b", cancel_grace_s=0.25)
+    graces = [session.hello.cancel_grace_s for session in rig.core.table.sessions.values()]
+    assert graces == [1.5, 0.25]
+
+
 def test_messages_renew_the_lease_and_silence_ends_it() -> None:
     rig = Rig()
     user = rig.user("a", lease_s=10.0)
