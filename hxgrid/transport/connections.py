@@ -18,9 +18,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
 
 from hxgrid.logs import get_logger
+from hxgrid.transport.monitor import read_event
 from hxgrid.transport.sockets import bound_address
 from hxgrid.transport.system import hang_up, received_bytes
 
@@ -136,9 +136,9 @@ class ConnectionCap:
             # Asked first: an exception for "nothing there" would cost ten times as much.
             if self._monitor is None or not int(self._monitor.getsockopt(_READY)) & _POLLIN:
                 return
-            event = parse_monitor_message(self._monitor.recv_multipart(zmq.NOBLOCK))
-            handle = event["value"]
-            if event["event"] == zmq.EVENT_ACCEPTED:
+            event = read_event(self._monitor.recv_multipart(zmq.NOBLOCK))
+            handle = event.value
+            if event.event == zmq.EVENT_ACCEPTED:
                 self._open.add(handle)
                 self._strangers[handle] = 0
                 self._check_at = None

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import zmq
-from zmq.utils.monitor import parse_monitor_message
+
+from hxgrid.transport.monitor import read_event
 
 if TYPE_CHECKING:
     from hxgrid.transport.loop import Loop
@@ -70,14 +71,14 @@ class HandshakeWatch:
 
     def _on_readable(self) -> None:
         while self._monitor is not None and self._monitor.poll(0):
-            event = parse_monitor_message(self._monitor.recv_multipart(zmq.NOBLOCK))
-            phrase = reason(event["event"], event["value"], self._has_keys)
+            event = read_event(self._monitor.recv_multipart(zmq.NOBLOCK))
+            phrase = reason(event.event, event.value, self._has_keys)
             if phrase:
                 self._on_failed(phrase)
-            elif self._on_made is not None and event["event"] == _MADE:
+            elif self._on_made is not None and event.event == _MADE:
                 self._on_made()
-            elif self._on_ended is not None and event["event"] in _ENDS:
-                self._on_ended(_ENDS[event["event"]])
+            elif self._on_ended is not None and event.event in _ENDS:
+                self._on_ended(_ENDS[event.event])
 
 
 def reason(event: int, value: int, has_keys: bool) -> str:
