@@ -16,7 +16,7 @@ from benchmarks.measuring import RESULTS
 
 PICTURE = Path(__file__).parents[1] / "docs" / "images" / "growth.svg"
 WIDTH, HEIGHT = 420, 300
-LEFT, RIGHT, TOP, BOTTOM = 62, 18, 44, 46
+LEFT, RIGHT, TOP, BOTTOM = 62, 32, 44, 46
 
 STYLE = """
     .ink  { fill: #1c2733; }
