@@ -152,7 +152,7 @@ def test_h19_many_agents_ask_at_once_and_control_messages_get_through(
             assert each is not None
             assert each.result().getvalue().decode() == wanted
             # Copies of stragglers are all right; agents that seemed dead are not.
-            assert {attempt.outcome for attempt in each.attempts} <= {"done", "cancelled"}
+            assert "lost" not in {attempt.outcome for attempt in each.attempts}
         assert slowest_s < 5.0
     programs.end_politely()
 
