@@ -114,6 +114,8 @@ class Opening:
         old = self.session()
         self.ready = None
         self._made.clear()
+        if settings.journal is not None:
+            old.close(cancel=True)  # it holds the lock of the journal
         self._begin(settings)
         threading.Thread(target=lambda: old.close(cancel=True), daemon=True).start()
         session = self.session()
