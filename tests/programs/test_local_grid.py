@@ -260,3 +260,22 @@ def test_a_user_that_is_killed_does_not_disturb_the_others(programs: Programs) -
     )
     other.finish(LIMIT_S)
     programs.end_politely()
+
+
+TELLS_ITS_SESSION = """
+import time
+
+def run_task(agent, session_id, in_stream, out_stream):
+    time.sleep(0.3)
+    out_stream.write(session_id.to_bytes(8, "little"))
+"""
+
+
+def test_a_session_has_one_number_at_all_agents(own_process: None, tmp_path: Path) -> None:
+    (tmp_path / "telling.py").write_text(TELLS_ITS_SESSION)
+    with hxgrid.connect("local", agents=2, slots=1) as session:
+        tasks = [session.run_task(tmp_path / "telling.py", "run_task") for _ in range(8)]
+        numbers = {task.result(LIMIT_S).getvalue() for task in tasks if task is not None}
+        agents = {task.attempts[-1].agent for task in tasks if task is not None}
+    assert len(agents) == 2
+    assert len(numbers) == 1
