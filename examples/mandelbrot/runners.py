@@ -155,7 +155,9 @@ class GridRunner:
             handle.task = task
             place(handle.placement(), bytes(out.getbuffer()))
 
-        task = self._session.run_task(modules, function, request.pack(), finalize, cost=cost)
+        # 0 means that nobody knows, which the session calls None.
+        known = cost or None
+        task = self._session.run_task(modules, function, request.pack(), finalize, cost=known)
         handle.task = task
         return handle
 

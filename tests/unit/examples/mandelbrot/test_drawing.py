@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,6 +68,22 @@ def test_beyond_the_range_of_doubles_there_is_still_a_picture() -> None:
         drawing = Drawing(view, 1500)
         drawing.run(GridRunner(session, Code("python")))
     assert len(np.unique(drawing.picture.counts)) > 3
+
+
+def test_a_cost_that_nobody_knows_is_none_to_the_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    costs: list[float | None] = []
+    with hxgrid.connect("inline") as session:
+        run_task = session.run_task
+
+        def noted(*given: Any, **more: Any) -> Any:
+            costs.append(more["cost"])
+            return run_task(*given, **more)
+
+        monkeypatch.setattr(session, "run_task", noted)
+        Drawing(HOME, LIMIT, cut="columns").run(GridRunner(session, Code("python")))
+        Drawing(HOME, LIMIT).run(GridRunner(session, Code("python")))
+    assert None in costs
+    assert all(cost is None or cost > 0 for cost in costs)
 
 
 def test_every_tile_is_told_of_with_its_place() -> None:
