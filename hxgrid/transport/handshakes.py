@@ -25,7 +25,8 @@ _CLOSED: Final = int(zmq.EVENT_CLOSED)
 _DISCONNECTED: Final = int(zmq.EVENT_DISCONNECTED)
 _MECHANISM_MISMATCH: Final = int(zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH)
 
-_ENDS: Final = {_CLOSED: "nothing listens there", _DISCONNECTED: "it hung up"}
+HUNG_UP: Final = "it hung up"
+_ENDS: Final = {_CLOSED: "nothing listens there", _DISCONNECTED: HUNG_UP}
 
 
 class HandshakeWatch:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from hxgrid.errors import AuthenticationError, HxGridError, VersionMismatch
 from hxgrid.transport.dialling import Dial, Proved
+from hxgrid.transport.handshakes import HUNG_UP
 from hxgrid.transport.sockets import Received, SocketFactory, receive_message, send_message
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
 """Before connecting again; doubles from the first to the second."""
+
+MOST_HANG_UPS: Final = 3
+"""One may be a program that ends; so many in a row are meant."""
 
 
 class Line:
@@ -61,6 +65,7 @@ class Line:
         self._proved: Proved | None = None
         self._dial_at: float | None = None
         self._pause_s = FIRST_PAUSE_S
+        self._hang_ups = 0  # in a row, each before anything was proved
 
     @property
     def is_open(self) -> bool:
@@ -147,5 +152,13 @@ class Line:
     def _on_dial_failed(self, error: HxGridError) -> None:
         self._dial = None
         self._dial_later()
+        self._hang_ups = self._hang_ups + 1 if error.why == HUNG_UP else 0
+        if self._hang_ups >= MOST_HANG_UPS:
+            # With keys there, the connection may end before its greeting, which says so, is read.
+            error = AuthenticationError(
+                f"the {self._role} hangs up before anything is said",
+                why="maybe it has keys, and we have none",
+                advice="Keys are set by public_key, secret_key, coordinator_key and allowed_keys.",
+            )
         if isinstance(error, AuthenticationError | VersionMismatch):
             self._on_failed(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -321,3 +323,19 @@ def test_a_line_reports_an_impostor_and_tries_on(bench: Bench) -> None:
 
 def _bind_again(bench: Bench, port: int) -> Listener:
     return wait_until(lambda: bench.honest(port), LIMIT_S, "the port", retry_on=(TransportError,))
+
+
+def test_who_hangs_up_again_and_again_may_want_keys(bench: Bench) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        line = make_line(bench, [])
+        line.open("127.0.0.1", listener.getsockname()[1])
+
+        def hang_up() -> list[HxGridError]:
+            with contextlib.suppress(BlockingIOError):
+                listener.accept()[0].close()
+            return bench.errors
+
+        bench.turn_until(hang_up, "a report")
+    assert isinstance(bench.errors[0], AuthenticationError)
+    assert "it has keys, and we have none" in str(bench.errors[0])
