@@ -27,10 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C even where the tests were started in the background, with SIGINT ignored.
+    """Undo what programs under test would inherit from the way in which the tests were started.
 
-    Programs inherit that, so those under test would ignore the Ctrl-C that tests give them.
+    In the background SIGINT is ignored, and they would ignore the Ctrl-C that tests give them. The
+    width of a terminal, which parallel runs hand on, would change what they print into a pipe.
     """
+    os.environ.pop("COLUMNS", None)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
