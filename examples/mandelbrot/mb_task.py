@@ -41,7 +41,7 @@ long_number: Any = mpz
 
 PLAIN, PERTURBED, EXACT = range(3)
 ESCAPED = 65536.0
-MAGIC = b"MBREF1\0\0"
+MAGIC = b"MBREF2\0\0"
 VALUE_BYTES = 16
 LEAP_DOUBLES = 5
 
@@ -235,6 +235,10 @@ class Orbit:
     im: Array
     leaps: tuple[Array, ...]
     """For each level one row per leap: a_re, a_im, b_re, b_im, radius."""
+    runs: Array
+    """Row i: the leap to behind place i + 1 from where its run begins; radii fall in a run."""
+    ends: Array
+    """For each place that begins a run the place behind its last; 0 for others."""
 
     @classmethod
     def unpack(cls, data: Any) -> Orbit:
@@ -249,13 +253,27 @@ class Orbit:
             rows = np.frombuffer(data, "<f8", LEAP_DOUBLES * count, at)
             leaps.append(rows.reshape(-1, LEAP_DOUBLES))
             at += 8 * LEAP_DOUBLES * count
-        return cls(values[:, 0].copy(), values[:, 1].copy(), tuple(leaps))
+        runs = np.frombuffer(data, "<f8", LEAP_DOUBLES * (length - 2), at)
+        at += 8 * LEAP_DOUBLES * (length - 2)
+        ends = np.frombuffer(data, "<u4", length, at)
+        re, im = values[:, 0].copy(), values[:, 1].copy()
+        return cls(re, im, tuple(leaps), runs.reshape(-1, LEAP_DOUBLES), ends.astype(np.int64))
 
     def pack(self) -> bytes:
         """Return it as it travels."""
         head = MAGIC + struct.pack("<2Q", len(self.re), len(self.leaps))
-        values = np.stack([self.re, self.im], axis=1)
-        return head + values.tobytes() + b"".join(level.tobytes() for level in self.leaps)
+        tables = (np.stack([self.re, self.im], axis=1), *self.leaps, self.runs)
+        ends = self.ends.astype("<u4").tobytes()
+        return head + b"".join(table.tobytes() for table in tables) + ends
+
+    def run(self, at: Array, size: Array, most: Array) -> Array:
+        """Return over how many steps each point can leap within its run; 0: it begins none."""
+        steps = np.zeros(len(at), dtype=np.int64)
+        for index in np.flatnonzero(self.ends[at] > 0).tolist():
+            begin = int(at[index])
+            radii = self.runs[begin - 1 : self.ends[begin] - 1, 4]
+            steps[index] = np.searchsorted(-radii, -size[index], side="left")
+        return np.minimum(steps, most)
 
     def choose(self, at: Array, size: Array, most: Array) -> tuple[Array, Array]:
         """Return the level of the longest leap from each place (-1: none), and its index."""
@@ -316,15 +334,32 @@ def _advance(
     next_r = (ar * dr - ai * di) + er
     next_i = (ar * di + ai * dr) + ei
     length = np.ones(len(at), dtype=np.int64)
-    level_of, index_of = orbit.choose(at, np.abs(dr) + np.abs(di), most)
+    size = np.abs(dr) + np.abs(di)
+    level_of, index_of = orbit.choose(at, size, most)
+    run = orbit.run(at, size, most)
+    run[run <= (2 << level_of.clip(0)) * (level_of >= 0)] = 0
+    level_of[run > 1] = -1
     for level in np.unique(level_of[level_of >= 0]):
         which = np.flatnonzero(level_of == level)
-        a_re, a_im, b_re, b_im, _ = orbit.leaps[level][index_of[which]].T
-        r, i, cr, ci = dr[which], di[which], er[which], ei[which]
-        next_r[which] = (a_re * r - a_im * i) + (b_re * cr - b_im * ci)
-        next_i[which] = (a_re * i + a_im * r) + (b_re * ci + b_im * cr)
+        next_r[which], next_i[which] = _leapt(
+            orbit.leaps[level][index_of[which]], dr[which], di[which], er[which], ei[which]
+        )
         length[which] = 2 << level
+    which = np.flatnonzero(run > 1)
+    next_r[which], next_i[which] = _leapt(
+        orbit.runs[at[which] + run[which] - 2], dr[which], di[which], er[which], ei[which]
+    )
+    length[which] = run[which]
     return next_r, next_i, length
+
+
+def _leapt(rows: Array, r: Array, i: Array, cr: Array, ci: Array) -> tuple[Array, Array]:
+    """Return the distances after these leaps."""
+    a_re, a_im, b_re, b_im, _ = rows.T
+    return (
+        (a_re * r - a_im * i) + (b_re * cr - b_im * ci),
+        (a_re * i + a_im * r) + (b_re * ci + b_im * cr),
+    )
 
 
 def _exact(

@@ -9,7 +9,8 @@
 //   glitches are; so none arise, and a reference that ends early serves to its end and then again.
 // * While d is so small that its square is below the rounding of 2 Z d, many steps are one linear
 //   step, d' = A d + B e. A and B for 2, 4, 8, ... steps come with the reference, and the radius up
-//   to which they hold.
+//   to which they hold. A run of the reference goes from behind a place near 0, which leaps seldom
+//   get over, to the next; for its beginning there are leaps of every length.
 #include <cmath>
 #include <cstring>
 
@@ -19,7 +20,7 @@ namespace mandelbrot {
 
 namespace {
 
-const char MAGIC[8] = {'M', 'B', 'R', 'E', 'F', '1', 0, 0};
+const char MAGIC[8] = {'M', 'B', 'R', 'E', 'F', '2', 0, 0};
 
 struct Value {
     double re, im;
@@ -44,15 +45,29 @@ class Reference {
         }
         values_ = reinterpret_cast<const Value *>(bytes + 24);
         const Leap *next = reinterpret_cast<const Leap *>(values_ + length_);
-        u64 expected = 24 + length_ * sizeof(Value);
+        u64 expected = 24 + length_ * (sizeof(Value) + sizeof(u32)) + (length_ - 2) * sizeof(Leap);
         for (u64 level = 0; level < levels_; level++) {
             leaps_[level] = next;
             next += leaps_on(level);
             expected += leaps_on(level) * sizeof(Leap);
         }
         if (expected != count) throw std::runtime_error("the reference is cut off");
+        runs_ = next;
+        ends_ = reinterpret_cast<const u32 *>(runs_ + (length_ - 2));
+        for (u64 place = 0; place < length_; place++) {
+            const bool is_in_order = ends_[place] == 0 || (place > 0 && ends_[place] > place);
+            if (!is_in_order || ends_[place] > length_ - 1) {
+                throw std::runtime_error("the reference has an impossible run");
+            }
+        }
         for (u64 index = 0; levels_ > 0 && index < leaps_on(0); index++) {
             if (leaps_[0][index].radius > widest_) widest_ = leaps_[0][index].radius;
+        }
+        radii_.reserve(length_);
+        for (u64 place = 1; place + 1 < length_; place++) {
+            radii_.push_back(leap_behind(place)->radius);
+            // Those of a single step are not used.
+            if (radii_.back() > widest_ && ends_[place] == 0) widest_ = radii_.back();
         }
     }
 
@@ -78,11 +93,38 @@ class Reference {
         return found;
     }
 
+    // Over how many steps a distance of this size can leap in the run that begins here.
+    u64 run(u64 at, double size, u64 most) const {
+        if (ends_[at] == 0) return 0;
+        const double *radius = &radii_[at - 1];  // of one step, two, ...
+        // Radii fall with the number of steps, and most distances hold to near the end.
+        u64 above = ends_[at] - at + 1;
+        for (u32 look = 0; look < 3 && above > 1; look++) {
+            if (size < radius[above - 2]) return above - 1 < most ? above - 1 : most;
+            above--;
+        }
+        u64 sure = 0;
+        while (above - sure > 1) {
+            const u64 middle = (sure + above) / 2;
+            if (size < radius[middle - 1]) {
+                sure = middle;
+            } else {
+                above = middle;
+            }
+        }
+        return sure < most ? sure : most;
+    }
+    // The leap to behind a place from where its run begins.
+    const Leap *leap_behind(u64 place) const { return runs_ + (place - 1); }
+
    private:
     // Level 0 leaps over two steps; all levels begin at place 1.
     u64 leaps_on(u64 level) const { return (length_ - 2) >> (level + 1); }
 
     const Value *values_;
+    const Leap *runs_;
+    const u32 *ends_;
+    std::vector<double> radii_;  // of the rows of runs, close together
     u64 length_, levels_;
     double widest_ = 0.0;
     const Leap *leaps_[40];
@@ -101,8 +143,15 @@ Result iterate(const Reference &reference, double er, double ei, u32 limit, Pati
     while (count < limit) {
         steps++;
         u64 length = 1;
-        const Leap *leap =
-            (at & 1) == 0 || size >= widest ? nullptr : reference.leap(at, size, limit - count, &length);
+        const Leap *leap = nullptr;
+        if (size < widest) {
+            if ((at & 1) != 0) leap = reference.leap(at, size, limit - count, &length);
+            const u64 run = reference.run(at, size, limit - count);
+            if (run > length) {
+                leap = reference.leap_behind(at + run - 1);
+                length = run;
+            }
+        }
         if (leap != nullptr) {
             const double r = (leap->a_re * dr - leap->a_im * di) + (leap->b_re * er - leap->b_im * ei);
             di = (leap->a_re * di + leap->a_im * dr) + (leap->b_re * ei + leap->b_im * er);
