@@ -213,8 +213,8 @@ HXG_API hxg_status hxg_host_take_back(hxg_host *host, const uint64_t *serials, s
 /* Takes ended attempts whose output is small, in the layout
        u32 count | count records of 44 bytes | outputs, one after the other
    with records u64 serial, u8 outcome, u8 flags (0), u64 stored bytes, u64 raw bytes, f64 started,
-   f64 ended, u16 thread (packed). `*used` is 0 when there is none. At most `limit` attempts. `capacity` must be
-   at least 48 + small_bytes. */
+   f64 ended, u16 thread (packed). `*used` is 0 when there is none. At most `limit` attempts.
+   `capacity` must be at least 48 + small_bytes. */
 HXG_API hxg_status hxg_host_take_batch(hxg_host *host, void *buffer, size_t capacity, size_t limit,
                                        size_t *used);
 

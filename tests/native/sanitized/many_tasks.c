@@ -30,6 +30,8 @@ static void must(int condition, const char *what) {
     exit(1);
 }
 
+enum { RECORD_BYTES = 44 }; /* of a batch, see hxg_host_take_batch */
+
 static void check(uint64_t serial, uint32_t outcome, const uint8_t *output, uint64_t size) {
     switch (serial % 10) {
         case REFUSE: must(outcome == HXG_OUTCOME_FAILED, "Refuse"); break;
@@ -50,9 +52,9 @@ static int take_batch(void) {
     must(hxg_host_take_batch(host, buffer, BUFFER_BYTES, 1000, &used) == HXG_OK, "take_batch");
     if (used == 0) return 0;
     memcpy(&count, buffer, 4);
-    payload = buffer + 4 + (size_t)count * 42;
+    payload = buffer + 4 + (size_t)count * RECORD_BYTES;
     for (index = 0; index < count; index++) {
-        const uint8_t *record = buffer + 4 + index * 42;
+        const uint8_t *record = buffer + 4 + index * RECORD_BYTES;
         uint64_t serial, size;
         memcpy(&serial, record, 8);
         memcpy(&size, record + 10, 8);
