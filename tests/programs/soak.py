@@ -29,7 +29,7 @@ WITH_DATA = 5
 """Of these tasks, so many ask for global data."""
 SAMPLES = 200
 """So many at most: what this program keeps must not look like a leak of what it measures."""
-LEAST_SESSIONS = 16
+LEAST_SESSIONS = 48
 MAY_GROW = {
     "rss_bytes": 2_000_000.0,
     "handles": 2.0,

@@ -13,6 +13,8 @@ import pytest
 
 from tests.programs import soak
 
+ONE_SESSION = {"handles": 12.0, "threads": 4.0, "processes": 2.0}
+
 
 def test_a_level_line_does_not_grow_and_a_rising_one_does() -> None:
     assert soak.growth([9.0, 9.0, *[5.0, 6.0] * 50]) == pytest.approx(0.0, abs=0.1)
@@ -50,7 +52,8 @@ def test_a_short_run_keeps_handles_threads_and_processes() -> None:
     told = json.loads(ended.stdout)
     assert told["sessions"] == soak.LEAST_SESSIONS, ended.stderr
     assert told["tasks"] == told["sessions"] * soak.TASKS_PER_SESSION
-    # Memory needs a longer run: pools are still being filled here.
+    # Memory needs a longer run: pools are still being filled here. Of the rest a single look that
+    # met a session may tilt the line by what one session has; a leak of one each would be 24.
     for who, rises in told["growth"].items():
         for what in rises.keys() - {"rss_bytes", "files"}:
-            assert rises[what] <= soak.MAY_GROW[what], (who, what, rises)
+            assert rises[what] <= ONE_SESSION[what], (who, what, rises)
