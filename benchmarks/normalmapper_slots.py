@@ -63,7 +63,7 @@ def compute_once(job: Job, parts: list[Part]) -> tuple[list[float], list[bytes]]
     """Compute all on one slot; return how long each is to wait, and its result."""
     waits, results = [], []
     with token_grid(1) as grid:
-        job.took_s(grid.session)
+        job.took_s(grid.session, warming_up=True)
         modules, function = app.task_of(grid.session, job.library)
         tasks = [
             grid.session.run_task(modules, function, part.request(EDGE, EDGE)) for part in parts
