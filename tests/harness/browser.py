@@ -16,6 +16,9 @@ _ARGUMENTS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    # WebGL all the same, computed by the processor.
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
