@@ -110,6 +110,7 @@ def finished(host: SmallAgent) -> int:
     return int(count)
 
 
+@pytest.mark.slow  # whose turn comes first is told only by a computer that does nothing else
 def test_a_large_output_does_not_hold_up_a_small_one(host: SmallAgent, plain: Path) -> None:
     large, small = (offer(host, plain, name) for name in ("Megabytes", "Echo"))
     host.run(large, struct.pack("<I", 64), task=1)
