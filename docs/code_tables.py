@@ -19,7 +19,10 @@ from hxgrid.settings.complaints import range_of
 from hxgrid.settings.original_names import ORIGINAL_KEYS
 
 ROOT = Path(__file__).parents[1]
-MESSAGES = ROOT / "hxgrid/wire/messages.py"
+WIRE = ROOT / "hxgrid/wire"
+CATALOGUE = WIRE / "messages/__init__.py"
+CONVERSATIONS = ["doors", "sessions", "functions", "blobs", "rosters", "parts"]
+"""Modules of the catalogue, in the order of the page."""
 _MARK = re.compile(r"^<!-- (settings|original names|messages)(?:: (\w+))? -->$", re.MULTILINE)
 _NUMBERED = re.compile(r"^(\d+), (.+)$", re.DOTALL)
 
@@ -82,13 +85,21 @@ def _default(field: FieldInfo) -> str:
 
 def message_catalogue(_argument: str | None) -> str:
     """Return the catalogue: its own introduction, the batches, then each document."""
-    tree = ast.parse(MESSAGES.read_text(encoding="utf-8"))
-    classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    parts = [_without_title(ast.get_docstring(tree) or "")]
+    files = [WIRE / "codes.py", *(CATALOGUE.with_name(f"{name}.py") for name in CONVERSATIONS)]
+    classes = {name: node for file in files for name, node in _classes(_parsed(file))}
+    parts = [_without_title(ast.get_docstring(_parsed(CATALOGUE)) or "")]
     parts += ["## Batches", _attribute_table(classes["Batch"], with_value=True)]
     parts += ["## Documents", *_documents(classes)]
     parts += ["## Parts of documents", *_parts(classes)]
     return "\n\n".join(parts)
+
+
+def _parsed(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+def _classes(tree: ast.Module) -> Iterator[tuple[str, ast.ClassDef]]:
+    return ((node.name, node) for node in tree.body if isinstance(node, ast.ClassDef))
 
 
 def _without_title(docstring: str) -> str:

@@ -14,18 +14,19 @@ from hxgrid.errors import TaskCancelled
 from hxgrid.streams import Stream
 from hxgrid.tasks.loading import FunctionSpec, Loader, UnusableError, here
 from hxgrid.tasks.reasons import name_of, reason, sentence, traceback_of
+from hxgrid.wire.codes import Outcome
 
 if TYPE_CHECKING:
     from types import ModuleType
 
     from hxgrid.tasks.agent import TaskAgent
 
-# The numbers of `hxgrid.wire.messages.Outcome`, without the price of importing pydantic.
-DONE = 0
-FAILED = 1
-CANCELLED = 4
-NOT_STARTED = 5
-UNUSABLE = 6
+# How an attempt ended, as the plain numbers that a task process writes into its frames.
+DONE = Outcome.DONE.value
+FAILED = Outcome.FAILED.value
+CANCELLED = Outcome.CANCELLED.value
+NOT_STARTED = Outcome.NOT_STARTED.value
+UNUSABLE = Outcome.UNUSABLE.value
 
 Buffer = bytes | bytearray | memoryview
 Runner = Callable[[Buffer], Buffer]
