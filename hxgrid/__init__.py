@@ -40,10 +40,11 @@ from hxgrid.errors import (
 
 if TYPE_CHECKING:
     from hxgrid.connecting import connect
+    from hxgrid.executor import Executor
     from hxgrid.modules import ModuleSet
     from hxgrid.streams import Stream
     from hxgrid.tasks import TaskAgent
-    from hxgrid.user import ConnectionStatus, Executor, Session, Task
+    from hxgrid.user import ConnectionStatus, Session, Task
 
 __version__ = "0.1.0"
 
@@ -82,7 +83,7 @@ _HOMES = {
     "connect": "hxgrid.connecting",
     "Session": "hxgrid.user",
     "Task": "hxgrid.user",
-    "Executor": "hxgrid.user",
+    "Executor": "hxgrid.executor",
     "ConnectionStatus": "hxgrid.user",
     "Stream": "hxgrid.streams",
     "ModuleSet": "hxgrid.modules",

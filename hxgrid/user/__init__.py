@@ -1,4 +1,4 @@
-"""The application's side: sessions, tasks, the executor.
+"""The application's side: sessions and tasks.
 
 `hxgrid.user.core` decides, the driver owns sockets and the loop, and the classes that an
 application sees put commands on the driver's queue. The names are loaded when they are asked for:
@@ -11,17 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from hxgrid.user.executor import Executor
     from hxgrid.user.session import Session
     from hxgrid.user.session_views import ConnectionStatus
     from hxgrid.user.task import Task
 
-__all__ = ["Session", "Task", "Executor", "ConnectionStatus"]
+__all__ = ["Session", "Task", "ConnectionStatus"]
 
 _HOMES = {
     "Session": "session",
     "Task": "task",
-    "Executor": "executor",
     "ConnectionStatus": "session_views",
 }
 

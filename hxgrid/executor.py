@@ -17,7 +17,6 @@ from concurrent.futures import Future
 from concurrent.futures import wait as wait_for_futures
 from typing import Any, Protocol, TypeVar
 
-import hxgrid
 from hxgrid.errors import HxGridError, SessionClosed
 from hxgrid.modules.calls import Call, pack_calls
 from hxgrid.user.batches import FutureBatch
@@ -52,10 +51,10 @@ class Executor(StandardExecutor):
     ) -> None:
         if session is not None and connect_arguments:
             raise TypeError("give a session or arguments of connect, not both")
-        self._session: CallSession = (
-            session if session is not None else hxgrid.connect(**connect_arguments)
-        )
         self._owns_session = session is None
+        self._session: CallSession = (
+            session if session is not None else _connected(connect_arguments)
+        )
         self._idempotent = idempotent
         self._journal_key = journal_key
         self._lock = threading.Lock()
@@ -169,6 +168,13 @@ class _Unpicklable(Exception):
     def __init__(self, cause: Exception) -> None:
         super().__init__()
         self.cause = cause
+
+
+def _connected(arguments: dict[str, Any]) -> CallSession:
+    from hxgrid.connecting import connect  # only here: an inline session does without sockets
+
+    session: CallSession = connect(**arguments)
+    return session
 
 
 def _pack(
