@@ -105,10 +105,9 @@ class RealAgent:
         attempt = session.attempts.get(key) if session is not None else None
         if attempt is None or not self.is_well:
             return False
-        process = attempt.process
-        if attempt.phase is not Phase.HANDED or process is None:
+        if attempt.phase is not Phase.HANDED or attempt.process is None:
             return True
-        own = self._processes.get(process.number)
+        own = self._processes.get(attempt.process)
         return own is not None and not own.stands_still
 
     def leftovers(self, user_session: str) -> list[str]:

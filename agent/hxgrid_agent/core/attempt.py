@@ -16,15 +16,11 @@ acknowledgement or with its session.
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING
 
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
 from hxgrid.wire.documents import pack_reason
 from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
 from hxgrid_agent.core.place import ANYWHERE, Place
-
-if TYPE_CHECKING:
-    from hxgrid_agent.core.process import SlotProcess
 
 
 class Phase(enum.IntEnum):
@@ -116,7 +112,8 @@ class Attempt:
         self.function = function
         """None only for an attempt that was refused on arrival."""
         self.phase = Phase.QUEUED
-        self.process: SlotProcess | None = None
+        self.process: int | None = None
+        """Number of the process that has it, in phase HANDED."""
         self.result: ResultRecord | None = None
         self.file = ""
         """Path of the large input until it ends, of the large result from then on."""

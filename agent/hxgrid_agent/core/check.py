@@ -42,7 +42,9 @@ def _check_attempts(session: Session) -> int:
             result_bytes += attempt.result.stored_bytes
         if attempt.phase is Phase.HANDED:
             assert attempt.process is not None
-            assert attempt.process.handed[key] is attempt, f"{key} is not where it was handed"
+            assert session.processes[attempt.process].handed[key] is attempt, (
+                f"{key} is not where it was handed"
+            )
     queued = sum(1 for attempt in session.queue if attempt.phase is Phase.QUEUED)
     assert queued == session.queued == by_phase[Phase.QUEUED], f"queue of {session.id}"
     assert result_bytes == session.result_bytes, f"result bytes of {session.id}"
@@ -53,7 +55,7 @@ def _check_attempts(session: Session) -> int:
 
 def _check_processes(session: Session) -> list[int]:
     for process in session.processes.values():
-        assert process.session is session
+        assert process.handle == session.handle
         has_slot = process.number in session.held
         assert bool(process.slots) == has_slot, f"slots of process {process.number}"
         assert len(process.slots) <= 1 or process.is_host, f"slots of process {process.number}"

@@ -232,16 +232,17 @@ class AgentCore:
             case ev.ProcessSeen():
                 self._watch.seen(event, now)
             case ev.ProcessDied():
-                session = process.session
+                session = self.table.whose(process)
                 self._pool.died(event, process, now)
                 if session is not None:
                     self._sessions.settle(session)
                     self._sessions.process_gone(session)
             case ev.AttemptsReturned() | ev.ProgressReported() | ev.DataWanted() | ev.DataFreed():
-                if process.session is None:
+                session = self.table.whose(process)
+                if session is None:
                     self.table.dropped += 1
                 else:
-                    self._from_process(event, process, process.session, now)
+                    self._from_process(event, process, session, now)
             case _:
                 assert_never(event)
 
@@ -254,10 +255,10 @@ class AgentCore:
     ) -> None:
         match event:
             case ev.AttemptsReturned():
-                self._endings.returned(event, process)
+                self._endings.returned(event, process, session)
                 # Else it is stuck: what it gave back is for others.
                 if len(process.handed) < len(process.slots):
-                    self._dealer.refill(process, now)
+                    self._dealer.refill(process, session, now)
                 self._sessions.settle(session)
             case ev.ProgressReported():
                 self._reports.progressed(session, event)
@@ -271,13 +272,14 @@ class AgentCore:
 
     def _attempts_ended(self, event: ev.AttemptsEnded, now: float) -> None:
         process = self.table.processes.get(event.process)
-        if process is None or process.session is None:
+        session = self.table.whose(process) if process is not None else None
+        if process is None or session is None:
             self.table.dropped += len(event.records)
             return
-        self._endings.from_process(event, process, now)
-        self._dealer.refill(process, now)
-        if process.session.cancel_requests:
-            self._sessions.settle(process.session)
+        self._endings.from_process(event, process, session, now)
+        self._dealer.refill(process, session, now)
+        if session.cancel_requests:
+            self._sessions.settle(session)
 
     def _spoken_for(self, peer: bytes, handle: int, now: float) -> Session | None:
         session = self.table.session_of(peer, handle)

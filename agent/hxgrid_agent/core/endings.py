@@ -43,11 +43,11 @@ class Endings:
     def __init__(self, table: Table) -> None:
         self._table = table
 
-    def from_process(self, event: AttemptsEnded, process: SlotProcess, now: float) -> None:
+    def from_process(
+        self, event: AttemptsEnded, process: SlotProcess, session: Session, now: float
+    ) -> None:
         """Take over what a process finished."""
         table = self._table
-        session = process.session
-        assert session is not None
         handed = process.handed
         ended: list[Attempt] = []
         files = event.files
@@ -88,10 +88,8 @@ class Endings:
         elif ended:
             table.out.append(SendResults(session, ended))
 
-    def returned(self, event: AttemptsReturned, process: SlotProcess) -> None:
+    def returned(self, event: AttemptsReturned, process: SlotProcess, session: Session) -> None:
         """Take attempts back that a process has not started."""
-        session = process.session
-        assert session is not None
         process.take_back_asked = False
         for key in reversed(event.keys):  # each goes to the front: the first must come last
             attempt = process.handed.pop(key, None)
@@ -112,10 +110,16 @@ class Endings:
             session.attempts.pop(attempt.key, None)
 
     def broken(
-        self, session: Session, attempt: Attempt, outcome: Outcome, reason: Reason, slot: int
+        self,
+        session: Session,
+        attempt: Attempt,
+        outcome: Outcome,
+        reason: Reason,
+        *,
+        slot: int,
+        began: float,
     ) -> None:
         """End an attempt whose process is gone."""
-        began = attempt.process.began_at(attempt) if attempt.process is not None else 0.0
         attempt.process = None
         if session.is_ending:
             self._drop_input(session, attempt)
@@ -138,7 +142,7 @@ class Endings:
                 assert attempt.process is not None
                 attempt.is_cancelled = True
                 attempt.kill_at = now + session.hello.cancel_grace_s
-                by_process.setdefault(attempt.process.number, []).append(key)
+                by_process.setdefault(attempt.process, []).append(key)
             elif attempt.phase is not Phase.ENDED:
                 self._end_unstarted(session, attempt, Outcome.CANCELLED)
             elif attempt.file:
@@ -158,12 +162,12 @@ class Endings:
             attempt = session.attempts.get(key)
             if attempt is None or attempt.phase is Phase.ENDED:
                 continue
-            process = attempt.process
-            if process is None:
+            number = attempt.process
+            if number is None:
                 self._end_unstarted(session, attempt, Outcome.NOT_STARTED)
-            elif attempt not in process.runners():
+            elif attempt not in session.processes[number].runners():
                 attempt.is_recalled = True
-                behind.setdefault(process.number, []).append(key)
+                behind.setdefault(number, []).append(key)
         for number, waiting in behind.items():
             self._table.out.append(TakeBack(session.processes[number], waiting))
 

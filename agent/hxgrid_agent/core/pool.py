@@ -68,7 +68,7 @@ class Pool:
         if not spares:
             return None
         process = spares.pop(next(iter(spares)))
-        process.session = session
+        process.handle = session.handle
         process.place = place
         session.processes[process.number] = process
         if process.is_host and not place.is_alone:
@@ -79,7 +79,7 @@ class Pool:
 
     def park(self, process: SlotProcess, now: float) -> None:
         """Keep a process that has lost its slot, unless its session has ended."""
-        session = process.session
+        session = self._table.whose(process)
         assert session is not None
         if session.ending_since is not None or process.is_draining:
             since = now if session.ending_since is None else session.ending_since
@@ -103,7 +103,7 @@ class Pool:
     def drop_unassigned(self, now: float) -> None:
         """Kill every process that belongs to no session, those that are starting too."""
         for process in list(self._table.processes.values()):
-            if process.session is None:
+            if process.handle is None:
                 self.kill(process, Outcome.LOST, "", now)
 
     def drop_spares(self, now: float) -> int:
@@ -131,7 +131,7 @@ class Pool:
         table.spares_of(process).pop(process.number, None)
         if process.state is ProcessState.STARTING:
             self._start_failed(process, event.reason.text, now)
-        session = process.session
+        session = table.whose(process)
         if session is None:
             return
         culprits, ran = _sorted_out(event, _first_slot(process))
@@ -173,8 +173,7 @@ class Pool:
 
     def drain(self, process: SlotProcess) -> None:
         """Start nothing more in a host; it ends when the attempts in it have ended."""
-        session = process.session
-        if process.is_draining or session is None:
+        if process.is_draining or process.handle is None:
             return
         process.is_draining = True
         self._forget_host(process)
@@ -253,7 +252,7 @@ class Pool:
             counted = sum(process.is_host == is_host for process in starting)
             assert counted == count, "the count of starting processes is wrong"
         for process in [*table.spares.values(), *table.spare_hosts.values()]:
-            assert process.session is None, "a spare process belongs to a session"
+            assert process.handle is None, "a spare process belongs to a session"
             assert process.state is ProcessState.READY, "a spare process is not ready"
             assert process.number in table.spares_of(process), "a spare of the wrong kind"
 
@@ -285,22 +284,25 @@ class Pool:
             return
         process.state = ProcessState.ENDING
         process.end_by = end_by
-        if process.session is not None and process in process.session.parked:
-            process.session.parked.remove(process)
-        self._forget_host(process)
+        self._forget_place(process)
         self._table.out.append(EndProcess(process))
 
     def _leave(self, process: SlotProcess, now: float) -> None:
         self._table.free_slots_of(process, len(process.slots), now)
-        self._forget_host(process)
-        if process.session is not None and process in process.session.parked:
-            process.session.parked.remove(process)
+        self._forget_place(process)
         if process.is_suspected:
             process.is_suspected = False
             self._table.is_load_due = True
 
+    def _forget_place(self, process: SlotProcess) -> None:
+        """Let its session find it no more, neither among the parked ones nor as a host."""
+        session = self._table.whose(process)
+        if session is not None and process in session.parked:
+            session.parked.remove(process)
+        self._forget_host(process)
+
     def _forget_host(self, process: SlotProcess) -> None:
-        session = process.session
+        session = self._table.whose(process)
         if session is not None and session.hosts.get(process.place) is process:
             del session.hosts[process.place]
 
@@ -313,7 +315,7 @@ class Pool:
         ran: Mapping[Key, int],
     ) -> None:
         """End the attempts that ran; those behind them go back, those before are uncertain."""
-        session = process.session
+        session = self._table.whose(process)
         if session is None or not process.handed:
             return
         first = _first_slot(process)
@@ -324,16 +326,13 @@ class Pool:
         end = places[-1] + 1 if places else len(attempts)
         beside = _beside(attempts, culprits, reason)
         for attempt in attempts[:end]:
-            slot = ran.get(attempt.key, first)
+            end_as, why = Outcome.LOST, beside
             if attempt.key in culprits:
-                self._endings.broken(
-                    session, attempt, outcome, self._blaming(process, attempt, reason), slot
-                )
-            elif attempt.key in ran:
-                self._endings.broken(session, attempt, Outcome.LOST, beside, slot)
-            else:
-                text = f"its process ended before the result was told: {reason.text}"
-                self._endings.broken(session, attempt, Outcome.LOST, Reason(text=text), slot)
+                end_as, why = outcome, self._blaming(process, attempt, reason)
+            elif attempt.key not in ran:
+                why = Reason(text=f"its process ended before the result was told: {reason.text}")
+            slot, began = ran.get(attempt.key, first), process.began_at(attempt)
+            self._endings.broken(session, attempt, end_as, why, slot=slot, began=began)
         for attempt in reversed(attempts[end:]):
             self._endings.give_back(session, attempt)
 

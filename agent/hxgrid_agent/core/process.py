@@ -11,14 +11,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from hxgrid.wire.batches import Key
+from hxgrid_agent.core.attempt import Attempt
 from hxgrid_agent.core.place import ANYWHERE, Place
-
-if TYPE_CHECKING:
-    from hxgrid_agent.core.attempt import Attempt
-    from hxgrid_agent.core.session import Session
 
 
 class ProcessState(enum.Enum):
@@ -42,6 +38,7 @@ class SlotProcess:
         "end_by",
         "functions",
         "handed",
+        "handle",
         "head_since",
         "heard_at",
         "is_draining",
@@ -51,7 +48,6 @@ class SlotProcess:
         "number",
         "parked_at",
         "place",
-        "session",
         "slots",
         "started_at",
         "state",
@@ -64,7 +60,8 @@ class SlotProcess:
         self.place: Place = ANYWHERE
         """Which functions of its session run here; known when it gets a session."""
         self.state = ProcessState.STARTING
-        self.session: Session | None = None
+        self.handle: int | None = None
+        """Of the session that it belongs to, until it dies; none: to nobody."""
         self.slots: dict[int, float] = {}
         """The permissions that it holds, and when it got each; sharing counts from there."""
         self.handed: dict[Key, Attempt] = {}

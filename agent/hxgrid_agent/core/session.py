@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
 
 from hxgrid.wire.batches import Key
 from hxgrid.wire.messages import AttemptProgress, Hello
+from hxgrid_agent.core.attempt import Attempt, Function
+from hxgrid_agent.core.dataentry import DataEntry
 from hxgrid_agent.core.place import NativeGroups, Place
-
-if TYPE_CHECKING:
-    from hxgrid_agent.core.attempt import Attempt, Function
-    from hxgrid_agent.core.dataentry import DataEntry
-    from hxgrid_agent.core.process import SlotProcess
+from hxgrid_agent.core.process import SlotProcess
 
 
 class Session:

@@ -63,10 +63,9 @@ class Dealer:
                 continue
             self._give_slot(session, process, now)
 
-    def refill(self, process: SlotProcess, now: float) -> None:
+    def refill(self, process: SlotProcess, session: Session, now: float) -> None:
         """After results: hand the process more, or take its slot for somebody else."""
-        session = process.session
-        if session is None or not process.slots:
+        if not process.slots:
             return
         table = self._table
         may_go_on = session.queued and not (
@@ -107,10 +106,10 @@ class Dealer:
             return
         if not handed:
             process.head_since = process.heard_at = now
-        told = process.functions
+        told, number = process.functions, process.number
         for attempt in attempts:
             attempt.phase = _HANDED
-            attempt.process = process
+            attempt.process = number
             handed[attempt.key] = attempt
             function = attempt.function
             if function is not None and function.id not in told:

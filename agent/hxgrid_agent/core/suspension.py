@@ -128,5 +128,5 @@ class Suspension:
         return [
             process
             for process in self._table.processes.values()
-            if process.session is not None and process.state is not ProcessState.KILLED
+            if process.handle is not None and process.state is not ProcessState.KILLED
         ]

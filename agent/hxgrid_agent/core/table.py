@@ -93,6 +93,10 @@ class Table:
             return None
         return session
 
+    def whose(self, process: SlotProcess) -> Session | None:
+        """Return the session that a process belongs to."""
+        return None if process.handle is None else self.sessions.get(process.handle)
+
     def enqueue(self, session: Session, attempt: Attempt, *, first: bool = False) -> None:
         """Make an attempt wait for a slot, behind or before all others of its session."""
         attempt.phase = Phase.QUEUED
@@ -142,7 +146,7 @@ class Table:
 
     def free_slots_of(self, process: SlotProcess, count: int, now: float) -> None:
         """Take so many slots from a process and charge its session for the time."""
-        session = process.session
+        session = self.whose(process)
         if count <= 0 or session is None or not process.slots:
             return
         for _ in range(min(count, len(process.slots))):

@@ -35,12 +35,13 @@ def run_for(rig: Rig, users: list[User], seconds: float, task_s: float) -> dict[
         number = min(busy, key=lambda n: busy[n])
         rig.now = max(rig.now, busy.pop(number))
         process = rig.core.table.processes[number]
-        assert process.session is not None
+        session = rig.core.table.whose(process)
+        assert session is not None
         key = next(iter(process.handed))
-        used[process.session.id[0]] += task_s
+        used[session.id[0]] += task_s
         record = rig.record(key[0], task_s)
         rig.handle(ev.AttemptsEnded(number, [record], {}))
-        rig.handle(ev.ResultsAcknowledged(process.session.peer, process.session.handle, [key]))
+        rig.handle(ev.ResultsAcknowledged(session.peer, session.handle, [key]))
     return used
 
 
@@ -100,8 +101,9 @@ def test_a_process_is_never_passed_to_another_session() -> None:
     process = rig.process_of(0)
     rig.wait(0.1)
     rig.end(0)
-    assert process.session is not None
-    assert process.session.id == first.id
+    session = rig.core.table.whose(process)
+    assert session is not None
+    assert session.id == first.id
     assert second.running
     assert rig.process_of(0) is not process
 
@@ -235,9 +237,10 @@ def test_b27_five_sessions_run_no_more_at_a_time_than_there_are_slots() -> None:
         assert sum(map(slots_held, users)) == len(busy) == 2
         rig.wait(1.0)
         process = busy[0]
-        assert process.session is not None
+        session = rig.core.table.whose(process)
+        assert session is not None
         key = next(iter(process.handed))
         rig.handle(ev.AttemptsEnded(process.number, [rig.record(key[0])], {}))
-        rig.handle(ev.ResultsAcknowledged(process.session.peer, process.session.handle, [key]))
+        rig.handle(ev.ResultsAcknowledged(session.peer, session.handle, [key]))
         for user in users:
             rig.handle(ev.PeersHeard([user.peer]))
