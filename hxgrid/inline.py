@@ -15,10 +15,9 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal, Self
 
-from hxgrid.errors import ModuleError, SessionClosed, TaskError
+from hxgrid.errors import ModuleError, TaskError
 from hxgrid.modules.calls import Call
 from hxgrid.modules.images import is_native
 from hxgrid.modules.sets import ModuleSet
@@ -34,7 +33,7 @@ from hxgrid.tasks.running import DONE, Functions, Runner, calls_runner, judge
 from hxgrid.user.callables import takes_task
 from hxgrid.user.core.explain import Explanation
 from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
-from hxgrid.user.failures import AgentNames, error_of, merge
+from hxgrid.user.failures import AgentNames, error_of, merge, session_closed
 from hxgrid.user.fronts import Front
 from hxgrid.user.global_data import GetData
 from hxgrid.user.journal_calls import CallJournal
@@ -353,19 +352,12 @@ class InlineSession:
         self._check_usable()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self.close(cancel=error is not None)
 
     def _check_usable(self) -> None:
         if self._is_closed:
-            raise SessionClosed(
-                "the session is closed", advice="Make a new one with hxgrid.connect()."
-            )
+            raise session_closed()
 
 
 def _bytes_of(given: Stream | Buffer) -> bytes:

@@ -14,7 +14,6 @@ from hxgrid.transport.security import KeyPair, make_keypair
 from hxgrid.wire.messages import RosterEntry
 
 if TYPE_CHECKING:
-    from types import TracebackType
     from typing import Self
 
 START_LIMIT_S = 30.0
@@ -98,12 +97,7 @@ class EmbeddedGrid:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _order(self, number: int) -> dict[str, Any]:

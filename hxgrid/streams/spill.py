@@ -37,8 +37,6 @@ else:
     from hxgrid.streams.lock_posix import try_lock
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
     from _typeshed import ReadableBuffer
 
 _PREFIX = "hxgrid-spill-"
@@ -135,12 +133,7 @@ class SpillFolder:
     def __enter__(self) -> Self:
         return self.open()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _reserve(self, size_bytes: int) -> Path:

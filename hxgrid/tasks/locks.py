@@ -20,7 +20,6 @@ else:
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
 
 _FIRST_POLL_S = 0.001
 _LONGEST_POLL_S = 0.05
@@ -72,12 +71,7 @@ class GlobalLock:
         self.acquire()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.release()
 
     def close(self) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hxgrid.errors import AttemptRecord, ModuleError, TaskCancelled, TaskError, TaskFailed
+from hxgrid.errors import (
+    AttemptRecord,
+    ModuleError,
+    SessionClosed,
+    TaskCancelled,
+    TaskError,
+    TaskFailed,
+)
 from hxgrid.user.core.task import Attempt, TaskRecord, TaskState
 from hxgrid.wire.messages import Outcome, Reason
 
@@ -36,6 +43,11 @@ class AgentNames:
     def on_our_clock(self, agent: str, moment: float) -> float | None:
         """Turn a moment of the agent's clock into one of ours; 0 means that it never came."""
         return moment - self._offsets.get(agent, 0.0) if moment else None
+
+
+def session_closed() -> SessionClosed:
+    """Return what every use of a closed session raises."""
+    return SessionClosed("the session is closed", advice="Make a new one with hxgrid.connect().")
 
 
 def history(attempts: Sequence[Attempt], names: AgentNames) -> tuple[AttemptRecord, ...]:

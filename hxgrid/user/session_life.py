@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 from typing import Protocol, Self
 
 from hxgrid.errors import HxGridError, SessionClosed, TaskError
@@ -16,7 +15,7 @@ from hxgrid.transport.security import Security
 from hxgrid.user import lifetime
 from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.engine import Engine
-from hxgrid.user.failures import error_of, merge
+from hxgrid.user.failures import error_of, merge, session_closed
 from hxgrid.user.intake import refused
 from hxgrid.user.journal import Journal
 from hxgrid.user.task import Task
@@ -125,7 +124,7 @@ class SessionLife:
             if not cancel:
                 if self._engine.callbacks.is_callback_thread():
                     raise HxGridError("close() was called in a callback, which it would wait for")
-                self._intake.wait_idle(None, closing=_closed())
+                self._intake.wait_idle(None, closing=session_closed())
                 is_over = True
         finally:
             # Also when Ctrl-C ends the wait.
@@ -142,7 +141,7 @@ class SessionLife:
         wait_event(self._closed, None)
 
     def _finish(self, *, drop: bool) -> None:
-        self._intake.refuse(_closed())
+        self._intake.refuse(session_closed())
         now = self._engine.clock.now
         deadline = now() + _CLOSE_S
         try:
@@ -174,12 +173,7 @@ class SessionLife:
         self._check_usable()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, traceback: object) -> None:
         self.close(cancel=error is not None)
 
     def __repr__(self) -> str:
@@ -191,7 +185,3 @@ class SessionLife:
         refusal = self._intake.refusal
         if refusal is not None:
             raise refused(refusal)
-
-
-def _closed() -> SessionClosed:
-    return SessionClosed("the session is closed", advice="Make a new one with hxgrid.connect().")

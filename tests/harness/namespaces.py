@@ -16,13 +16,10 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import psutil
 import pytest
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 _NAME = re.compile(r"^hx(\d+)[a-z]+\d+(?:m\d+)?$")
 _lan_numbers = itertools.count()
@@ -129,12 +126,7 @@ class Lan:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.remove()
 
     def __getitem__(self, number: int) -> Machine:

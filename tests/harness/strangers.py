@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import zmq
-
-if TYPE_CHECKING:
-    from types import TracebackType
 
 ANOTHER_MAJOR = 99
 BOOT_ID = "ab" * 16
@@ -58,12 +55,7 @@ class OtherVersionCoordinator:
         assert self._is_bound.wait(10), "the stranger did not bind"
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join(10)
         self._context.term()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import zmq
 
@@ -48,9 +48,6 @@ from hxgrid_agent.driver import AgentDriver
 from tests.harness.wait import wait_until
 from tests.unit.proving import prove_by_hand
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 D = TypeVar("D", bound=Document)
 LIMIT_S = 30.0
 
@@ -83,12 +80,7 @@ class LiveAgent:
             raise self._problem
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.driver.stop()
         self._thread.join(LIMIT_S)
         assert not self._thread.is_alive()
@@ -142,12 +134,7 @@ class HandUser:
         self.hello()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
