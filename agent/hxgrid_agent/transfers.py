@@ -16,7 +16,7 @@ import mmap
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from hxgrid.errors import RemoteProtocolError
 from hxgrid.logs import get_logger
@@ -27,6 +27,7 @@ from hxgrid_agent.blob_work import BlobWork
 from hxgrid_agent.core.attempt import Attempt
 from hxgrid_agent.core.events import BlobChunkReceived, Event, InputArrived, InputFailed
 from hxgrid_agent.core.session import Session
+from hxgrid_agent.execution import spares
 from hxgrid_agent.peers import Peers
 from hxgrid_agent.uploads import Uploading
 
@@ -48,29 +49,32 @@ MAX_LAG_BYTES = 12 * 1024 * 1024
 class InputFile:
     """The file of one large input while it arrives."""
 
-    def __init__(self, handle: int, key: Key, path: Path) -> None:
+    def __init__(self, handle: int, key: Key, path: Path, size_bytes: int) -> None:
         self.handle = handle
         self.key = key
         self.path = path
-        self._file: IO[bytes] | None = path.open("xb", buffering=0)
+        self._descriptor = spares.open_to_write(str(path), size_bytes)
+        self._written_bytes = 0
 
     def write(self, offset: int, data: Buffer) -> None:
         """Append a piece; they come in order. OSError if the disk is full."""
         del offset
-        assert self._file is not None
         view = memoryview(data)
         while view.nbytes:
-            view = view[self._file.write(view) :]
+            written = os.write(self._descriptor, view)
+            self._written_bytes += written
+            view = view[written:]
 
     def close(self) -> None:
         """Finish the file. Twice is harmless."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self._descriptor >= 0:
+            descriptor, self._descriptor = self._descriptor, -1
+            spares.finish(descriptor, self._written_bytes)
 
     def remove(self) -> None:
         """Forget the input."""
-        self.close()
+        with contextlib.suppress(OSError):
+            self.close()
         with contextlib.suppress(OSError):
             self.path.unlink()
 
@@ -78,7 +82,7 @@ class InputFile:
 class _Line:
     """One session's connection."""
 
-    __slots__ = ("inbox", "is_used", "outbox", "results", "session")
+    __slots__ = ("inbox", "is_used", "mapped", "outbox", "results", "session")
 
     def __init__(self, session: Session) -> None:
         self.session = session
@@ -86,6 +90,8 @@ class _Line:
         self.outbox = Outbox()
         self.results: dict[Key, Attempt] = {}
         """Large ones that have not begun to leave, oldest first."""
+        self.mapped: dict[Key, mmap.mmap] = {}
+        """Files of some that have begun to leave and were not dropped yet."""
         self.is_used = False
         """Something came or is to leave; the connections of small tasks are passed over."""
 
@@ -150,7 +156,7 @@ class Transfers:
             return
         size = attempt.record.stored_bytes
         try:
-            file = InputFile(session.handle, key, folder / f"input-{task}-{number}")
+            file = InputFile(session.handle, key, folder / f"input-{task}-{number}", size)
         except OSError as error:
             self._report_failure(session.handle, key, error)
             return
@@ -222,11 +228,16 @@ class Transfers:
     def drop_result(self, session: Session, key: Key, path: str) -> None:
         """Stop sending a result and remove its file."""
         line = self._line_of(session.peer)
+        mapping = None
         if line is not None:
             line.results.pop(key, None)
             line.outbox.cancel_transfer(_RESULT, *key)
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # noqa: PTH108 - a plain text from the core
+            mapping = line.mapped.pop(key, None)
+        if mapping is not None and _is_closed(mapping):
+            spares.keep_or_remove(path)
+        else:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108 - a plain text from the core
 
     def credit(self, peer: bytes, taken_bytes: int) -> None:
         """Learn how much a peer has taken in; RemoteProtocolError if it lies."""
@@ -264,7 +275,7 @@ class Transfers:
         while results and len(outbox) < MAX_MAPPED_RESULTS:
             key, attempt = next(iter(results.items()))
             try:
-                buffer = _map(attempt.file)
+                mapping = _map(attempt.file)
             except OSError as error:
                 if not self._is_held_up:
                     self._log.warning("result not sent yet", task=key[0], why=error)
@@ -272,9 +283,20 @@ class Transfers:
                 return
             self._is_held_up = False
             del results[key]
-            outbox.add_transfer(_RESULT, line.session.handle, *key, buffer)
+            if len(line.mapped) < spares.SPARES:
+                line.mapped[key] = mapping
+            outbox.add_transfer(_RESULT, line.session.handle, *key, memoryview(mapping))
 
 
-def _map(path: str) -> Buffer:
+def _map(path: str) -> mmap.mmap:
     with open(path, "rb") as file:  # noqa: PTH123 - a plain text from the core
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def _is_closed(mapping: mmap.mmap) -> bool:
+    """Close the mapping of a result; False if some of it is still on its way to a socket."""
+    try:
+        mapping.close()
+    except BufferError:
+        return False
+    return True

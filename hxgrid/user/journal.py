@@ -29,7 +29,7 @@ from hxgrid.user.journal_data import DataCheck, GivenData
 from hxgrid.user.journal_file import JournalFile
 from hxgrid.user.journal_format import KEY_BYTES, Head
 from hxgrid.user.journal_writer import Entry, JournalWriter
-from hxgrid.user.results import ResultBuffer, ResultMemory
+from hxgrid.user.results import ResultMemory
 from hxgrid.wire.batches import ResultRecord
 from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import AttemptFlag, Outcome
@@ -280,9 +280,6 @@ class Journal:
         room = self._memory.place(head.body_bytes)
         at = 0
         for piece in self._file.pieces_of(head):
-            if isinstance(room, ResultBuffer):
-                room[at : at + len(piece)] = piece
-            else:
-                room.write(at, piece)
+            room.write(at, piece)
             at += len(piece)
         return room.payload()

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import mmap
 import tempfile
 import threading
+import weakref
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 
 from hxgrid.errors import StoreError
@@ -15,29 +19,48 @@ from hxgrid.wire.batches import Buffer
 HANDLES = 1 << 16
 """File handles asked of the system when results go to disk: each holds one as long as it lives."""
 
+SPARE_BYTES = 64 * 1024 * 1024
+"""What is kept of the memory that results have left."""
+
 _NO_HANDLE = (errno.EMFILE, errno.ENFILE)
 
 
 class ResultMemory:
-    """Bounds what large results hold in memory until the application has let go of them."""
+    """Bounds what large results hold in memory until the application has let go of them.
+
+    A little of what they leave is kept for the next ones: memory fresh from the system costs
+    several times as much to fill as memory that was filled before.
+    """
 
     def __init__(self, folder: Path | None, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self._folder = folder
         self._has_asked_for_handles = False
-        self._lock = threading.Lock()  # buffers are freed by any thread
-        self._used_bytes = 0
+        self._lock = threading.Lock()
+        self._used_bytes = 0  # before what `_given_back` says
+        # Results go on any thread, even inside of what another of their memory is doing, so these
+        # two are filled without the lock.
+        self._given_back: deque[int] = deque()
+        self._spares: list[bytearray] = []
 
     @property
     def used_bytes(self) -> int:
         """What results hold in memory now."""
-        return self._used_bytes
+        with self._lock:
+            while self._given_back:
+                self._used_bytes -= self._given_back.popleft()
+            return self._used_bytes
+
+    @property
+    def spare_bytes(self) -> int:
+        """What is kept for results to come."""
+        return sum(map(len, self._spares))
 
     def place(self, size_bytes: int) -> ResultBuffer | ResultFile:
         """Return where to put a result of this size. Raises `StoreError` if there is no room."""
-        if self._used_bytes + size_bytes <= self.limit_bytes:
+        if self.used_bytes + size_bytes <= self.limit_bytes:
             try:
-                return ResultBuffer(self, size_bytes)
+                return self._buffer(size_bytes)
             except MemoryError:
                 pass  # the disk may still have room
         if not self._has_asked_for_handles:
@@ -49,30 +72,47 @@ class ResultMemory:
             # An application that keeps so many results has to have room for them somewhere.
             if not _is_out_of_handles(error):
                 raise
-            return ResultBuffer(self, size_bytes)
+            return self._buffer(size_bytes)
 
-    def count(self, size_bytes: int) -> None:
-        """Count memory taken, or given back if negative."""
+    def _buffer(self, size_bytes: int) -> ResultBuffer:
+        memory = self._take_spare(size_bytes) or bytearray(size_bytes)
+        buffer = ResultBuffer(memory, size_bytes, self._take_back)
         with self._lock:
             self._used_bytes += size_bytes
+        return buffer
+
+    def _take_spare(self, size_bytes: int) -> bytearray | None:
+        with self._lock:
+            for index, spare in enumerate(self._spares):
+                if size_bytes <= len(spare) <= 2 * size_bytes:
+                    return self._spares.pop(index)
+        return None
+
+    def _take_back(self, memory: bytearray, size_bytes: int) -> None:
+        """Count a result's memory as free; on any thread, so it takes no lock."""
+        self._given_back.append(size_bytes)
+        if len(memory) + self.spare_bytes <= SPARE_BYTES:
+            self._spares.append(memory)
 
 
-class ResultBuffer(bytearray):
-    """Memory that counts until nobody refers to it any more, views included."""
+class ResultBuffer:
+    """Memory that counts until nobody refers to it any more, views of its bytes included."""
 
-    def __init__(self, memory: ResultMemory, size_bytes: int) -> None:
-        super().__init__(size_bytes)
-        self._memory = memory
-        memory.count(size_bytes)
+    def __init__(
+        self, memory: bytearray, size_bytes: int, on_gone: Callable[[bytearray, int], None]
+    ) -> None:
+        # All views refer to this object, and unlike a bytearray it tells when it goes.
+        owner = (ctypes.c_char * size_bytes).from_buffer(memory)
+        weakref.finalize(owner, on_gone, memory, size_bytes).atexit = False
+        self._view = memoryview(owner).cast("B")
 
-    def __del__(self) -> None:
-        memory = getattr(self, "_memory", None)  # missing if there was no memory to begin with
-        if memory is not None:
-            memory.count(-len(self))
+    def write(self, offset: int, data: Buffer, /) -> None:
+        """Put `data` at `offset`."""
+        self._view[offset : offset + len(data)] = data
 
     def payload(self) -> memoryview:
         """Return the bytes, once they are all there."""
-        return memoryview(self).toreadonly()
+        return self._view.toreadonly()
 
 
 class ResultFile:

@@ -38,7 +38,7 @@ from hxgrid_agent.execution.inside import (
     inherited_sockets,
 )
 from hxgrid_agent.execution.link import AgentGone, Link
-from hxgrid_agent.execution.outputs import Outputs, expand_input
+from hxgrid_agent.execution.outputs import Inputs, Outputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +63,7 @@ class Slot:
     def __init__(self, channel: socket.socket, bell: socket.socket) -> None:
         self._bell = bell
         self._link = Link(channel, self._take_frame)
+        self._inputs = Inputs()
         # All set by SETUP and ASSIGN, which come before everything else.
         self._page: SharedPage
         self._capture: OutputCapture
@@ -103,6 +104,8 @@ class Slot:
             if held and last_s.get(function, _HOLD_S) > _SHORT_S:
                 self._send_held()
             result = self._run_one(serial, run)
+            if run[2]:
+                self._inputs.let_go()
             ended_at = result[6]
             took_s = last_s[function] = ended_at - result[5]
             if not held:
@@ -128,7 +131,7 @@ class Slot:
             return (serial, CANCELLED, 0, 0, 0, started_at, started_at, 0, b"")
         try:
             runner = self._functions.runner(run[1])
-            payload = expand_input(run) if run[2] else run[4]
+            payload = self._inputs.expand(run) if run[2] else run[4]
             started_at = monotonic()
             output = runner(payload)
             ended_at = monotonic()

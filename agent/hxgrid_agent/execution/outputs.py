@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import mmap
 import os
-from pathlib import Path
 
 from hxgrid.errors import StoreError
 from hxgrid.streams.buffers import map_file
 from hxgrid.tasks.running import DONE, Buffer
 from hxgrid.wire.limits import MAX_PAYLOAD_BYTES, SMALL_PAYLOAD_BYTES
-from hxgrid_agent.execution import frames
+from hxgrid_agent.execution import frames, spares
 from hxgrid_agent.execution.frames import COMPRESSED, IN_FILE, Assignment, Result, Run
 
 
@@ -41,8 +41,42 @@ class Outputs:
         """Return the flag that says where a payload is, and what of it goes into the frame."""
         if len(payload) <= SMALL_PAYLOAD_BYTES:
             return 0, bytes(payload)
-        write_file(Path(self._folder, frames.output_name(serial, os.getpid())), payload)
+        name = frames.output_name(serial, os.getpid())
+        write_file(f"{self._folder}{os.sep}{name}", payload)
         return IN_FILE, b""
+
+
+class Inputs:
+    """Shows inputs, one at a time, and gives the files of large ones back."""
+
+    def __init__(self) -> None:
+        self._path = ""
+        self._mapping: mmap.mmap | None = None
+
+    def expand(self, run: Run) -> Buffer:
+        """Return what `expand_input` does; `let_go` follows when the attempt has ended."""
+        payload = expand_input(run)
+        if run[2] & IN_FILE:
+            self._path = os.fsdecode(bytes(run[4]))
+            owner = payload.obj if isinstance(payload, memoryview) else None
+            self._mapping = owner if isinstance(owner, mmap.mmap) else None
+        return payload
+
+    def let_go(self) -> None:
+        """Make the last input's file a spare, unless the task holds on to what it was given.
+
+        Then, and if nobody calls this any more, the agent removes the file.
+        """
+        path, self._path = self._path, ""
+        mapping, self._mapping = self._mapping, None
+        if not path:
+            return
+        try:
+            if mapping is not None:
+                mapping.close()
+        except BufferError:
+            return
+        spares.keep(path)
 
 
 def expand_input(run: Run) -> Buffer:
@@ -57,18 +91,22 @@ def expand_input(run: Run) -> Buffer:
     return payload
 
 
-def write_file(path: Path, payload: Buffer) -> None:
-    """Write a new file without a copy in between; raise `StoreError` and leave nothing."""
+def write_file(path: str, payload: Buffer) -> None:
+    """Write a file without a copy in between; raise `StoreError` and leave nothing."""
+    size = len(payload)
     try:
-        with path.open("xb", buffering=0) as file:
+        descriptor = spares.open_to_write(path, size)
+        try:
             view = memoryview(payload)
             while view:
-                view = view[file.write(view) :]
+                view = view[os.write(descriptor, view) :]
+        finally:
+            spares.finish(descriptor, size)
     except OSError as error:
         with contextlib.suppress(OSError):
-            path.unlink()
+            os.unlink(path)  # noqa: PTH108 - a plain text
         raise StoreError(
-            f"an output of {len(payload)} bytes cannot be written",
-            where=str(path.parent),
+            f"an output of {size} bytes cannot be written",
+            where=os.path.dirname(path),  # noqa: PTH120
             why=error.strerror or str(error),
         ) from error
