@@ -209,12 +209,13 @@ class Server:
     def _answer(self, frame: Frame) -> None:
         try:
             head, payload = calls.answer(frame, self._session(), self._ways.tasks, self._open_one)
+            if frame.kind in {Kind.SET_SETTING, Kind.SET_SETTINGS}:
+                # Before the reply: with that the caller goes on, and the new limits hold.
+                self._settings_changed()
         except HxGridError as error:
             self._fail(frame, error)
             return
         self._reply(frame, head, payload)
-        if frame.kind in {Kind.SET_SETTING, Kind.SET_SETTINGS}:
-            self._settings_changed()
 
     def _settings_changed(self) -> None:
         session = self._session()
