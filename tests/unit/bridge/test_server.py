@@ -19,6 +19,7 @@ from hxgrid.bridge.frames import (
 )
 from hxgrid.bridge.server import Server
 from hxgrid.bridge.writer import FrameWriter
+from tests.harness.wait import wait_until
 
 
 class Application:
@@ -62,6 +63,7 @@ def application() -> Iterator[Application]:
         opening += pack_text("127.0.0.1:9") + pack_text("") * 2 + struct.pack("<I", 1)
         application.say(Kind.OPEN, opening, is_call=False)
         yield application
+        wait_until(server._session()._engine.thread.is_alive, 10, "the session's loop to run")
         application.leave()
         thread.join(30)
         server.close()
