@@ -15,8 +15,8 @@ import time
 import tomllib
 from pathlib import Path
 
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.mandelbrot.drawing import Drawing
-from hxgrid_examples.mandelbrot.errors import JobError
 from hxgrid_examples.mandelbrot.runners import Code, GridRunner, LocalRunner, Runner
 from hxgrid_examples.mandelbrot.view import View, parse_view
 

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import hxgrid
 
+from ..errors import JobError
 from .drawing import IN_PROCESS, Drawing, Picture, Sent
-from .errors import JobError
 from .gantt import chart
 from .palettes import DEFAULT, Palette, paint, palette
 from .png import encode_png

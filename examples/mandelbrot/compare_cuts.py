@@ -20,9 +20,9 @@ import numpy as np
 
 import hxgrid
 
+from ..errors import JobError
 from . import plan
 from .drawing import Drawing
-from .errors import JobError
 from .gantt import Span, charts
 from .library import Library, load
 from .mb_task import Tile

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..errors import JobError
 from . import plan
-from .errors import JobError
 from .mb_task import EXACT, PERTURBED, PLAIN, Request, Stopped, Tile
 from .reference import make_reference
 

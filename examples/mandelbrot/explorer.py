@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import hxgrid
 
+from ..errors import JobError
 from .drawing import IN_PROCESS, Drawing, Sent
-from .errors import JobError
 from .runners import Code, GridRunner, LocalRunner, Placement, Runner
 
 if TYPE_CHECKING:

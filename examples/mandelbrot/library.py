@@ -25,7 +25,7 @@ from typing import Any
 
 from hxgrid import native
 
-from .errors import JobError
+from ..errors import JobError
 from .mb_task import Stopped
 
 NATIVE = Path(__file__).with_name("native")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import JobError
+from ..errors import JobError
 from .mb_task import ESCAPED
 
 if TYPE_CHECKING:

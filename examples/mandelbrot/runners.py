@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 import hxgrid
 
-from .errors import JobError
+from ..errors import JobError
 from .gantt import Span
 from .library import Library, load
 from .mb_task import EXACT, Request, Stopped, compute

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation, localcontext
 from fractions import Fraction
 
-from .errors import JobError
+from ..errors import JobError
 
 LEAST_ZOOM = Decimal("0.05")
 MOST_ZOOM = Decimal("1e4000")

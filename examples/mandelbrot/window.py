@@ -21,8 +21,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import hxgrid
 
+from ..errors import JobError
 from .app import default_iterations
-from .errors import JobError
 from .explorer import Explorer
 from .palettes import COLOURS, DEFAULT, PALETTES, ROUNDS
 from .places import PLACES

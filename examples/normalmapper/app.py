@@ -21,7 +21,7 @@ import numpy as np
 
 import hxgrid
 
-from .errors import JobError
+from ..errors import JobError
 from .flags import Job, parse_positions, settled
 from .library import HEADER, Library, load
 from .meshes import checked_low, read_mesh

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .errors import JobError
+from ..errors import JobError
 
 if TYPE_CHECKING:
     from .picture import Floats

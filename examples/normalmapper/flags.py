@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from ..errors import JobError
 from .arg import LAYOUTS
-from .errors import JobError
 from .options import NO_LIMIT, Options
 
 _Changes = dict[str, Any]

@@ -19,7 +19,7 @@ from typing import Any
 
 from hxgrid import native
 
-from .errors import JobError
+from ..errors import JobError
 from .nm_task import open_library
 
 NATIVE = Path(__file__).with_name("native")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .errors import JobError
+from ..errors import JobError
 from .nmf import FLOATS, read_nmf
 
 if TYPE_CHECKING:

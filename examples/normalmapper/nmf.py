@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from .errors import JobError
+from ..errors import JobError
 
 if TYPE_CHECKING:
     Mesh = np.ndarray[Any, np.dtype[np.float32]]

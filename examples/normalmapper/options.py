@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from .errors import JobError
+from ..errors import JobError
 
 if TYPE_CHECKING:
     Table = np.ndarray[Any, np.dtype[np.float64]]

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import JobError
 from .arg import DEFAULT_LAYOUT, LAYOUTS, write_arg, write_grey
-from .errors import JobError
 from .exr import write_exr
 from .png import write_png
 from .tga import write_tga

@@ -82,8 +82,8 @@ def command(  # noqa: PLR0917 - one for each option
     the grid, to any depth.
     """
     _check_packages()
+    from hxgrid_examples.errors import JobError
     from hxgrid_examples.mandelbrot import app
-    from hxgrid_examples.mandelbrot.errors import JobError
     from hxgrid_examples.mandelbrot.palettes import palette as palette_of
     from hxgrid_examples.mandelbrot.runners import Code
     from hxgrid_examples.mandelbrot.view import (
@@ -137,7 +137,7 @@ def _explore(common: Common, code: object, view: object, limit: int | None, *, o
 
 
 def _best_kind(common: Common) -> str:
-    from hxgrid_examples.mandelbrot.errors import JobError
+    from hxgrid_examples.errors import JobError
     from hxgrid_examples.mandelbrot.library import library_path
 
     try:

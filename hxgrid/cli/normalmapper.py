@@ -103,7 +103,7 @@ def command(words: tuple[str, ...], preview: bool, bits: str, common: Common, **
     rays.
     """
     _check_packages()
-    from hxgrid_examples.normalmapper.errors import JobError
+    from hxgrid_examples.errors import JobError
     from hxgrid_examples.normalmapper.flags import parse_positions
     from hxgrid_examples.normalmapper.preview import Preview
 

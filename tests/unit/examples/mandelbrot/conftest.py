@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.mandelbrot import library
-from hxgrid_examples.mandelbrot.errors import JobError
 
 
 @pytest.fixture(scope="session")

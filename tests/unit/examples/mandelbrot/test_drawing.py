@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.mandelbrot.drawing import Drawing, Sent, arithmetic_for
-from hxgrid_examples.mandelbrot.errors import JobError
 from hxgrid_examples.mandelbrot.mb_task import EXACT, PERTURBED, PLAIN, Tile
 from hxgrid_examples.mandelbrot.runners import HERE, Code, GridRunner, LocalRunner
 from hxgrid_examples.mandelbrot.view import View, parse_view

@@ -8,8 +8,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.mandelbrot import gantt, palettes
-from hxgrid_examples.mandelbrot.errors import JobError
 from hxgrid_examples.mandelbrot.gantt import Span
 from hxgrid_examples.mandelbrot.png import encode_png
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.mandelbrot import mb_task
 from hxgrid_examples.mandelbrot.drawing import Drawing
-from hxgrid_examples.mandelbrot.errors import JobError
 from hxgrid_examples.mandelbrot.mb_task import EXACT, PERTURBED, PLAIN, Request, Stopped, Tile
 from hxgrid_examples.mandelbrot.reference import make_reference
 from hxgrid_examples.mandelbrot.view import View, parse_view

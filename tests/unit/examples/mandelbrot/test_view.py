@@ -6,7 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 import pytest
-from hxgrid_examples.mandelbrot.errors import JobError
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.mandelbrot.view import (
     GUARD_BITS,
     check_iterations,

@@ -11,8 +11,8 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.normalmapper import app, flags, generate, nm_task, nmf, turns
-from hxgrid_examples.normalmapper.errors import JobError
 from hxgrid_examples.normalmapper.tga import read_tga
 
 import hxgrid

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.normalmapper import arg, output
-from hxgrid_examples.normalmapper.errors import JobError
 from hxgrid_examples.normalmapper.picture import Picture
 
 OPEN = np.array([[0.0, 0.5]], np.float32)

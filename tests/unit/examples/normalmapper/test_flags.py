@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.normalmapper import flags, options
-from hxgrid_examples.normalmapper.errors import JobError
 from hxgrid_examples.normalmapper.options import Options
 
 COUNTS = (5, 10, 17, 26, 37, 50, 65, 82, 101, 122)

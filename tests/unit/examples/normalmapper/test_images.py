@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.normalmapper import exr, output, png, relief, tga
-from hxgrid_examples.normalmapper.errors import JobError
 from hxgrid_examples.normalmapper.picture import Picture
 
 

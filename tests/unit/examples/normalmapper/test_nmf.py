@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.normalmapper import generate, meshes, nmf
-from hxgrid_examples.normalmapper.errors import JobError
 
 HEAD = b"NMF " + struct.pack("<I", 108) + b"TRIS" + struct.pack("<I", 100)
 

@@ -1,4 +1,4 @@
-"""What can be wrong with the files and options of a job."""
+"""What can be wrong with what an example was asked for."""
 
 from __future__ import annotations
 
