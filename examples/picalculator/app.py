@@ -18,6 +18,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from hxgrid_examples.compiling import CompileError, cache_folder
+
 import hxgrid
 
 DIGITS_PER_BLOCK = 9
@@ -34,15 +36,16 @@ class PiTask(NamedTuple):
 PYTHON_TASK = PiTask(Path(__file__).with_name("pi_task.py"), "run_task")
 
 
-def find_task(kind: str, folder: Path) -> PiTask:
-    """Return the task of a kind; a native one is compiled into `folder` if it is not there yet.
+def find_task(kind: str, folder: Path | None = None) -> PiTask:
+    """Return the task of a kind; a native one is compiled into `folder`, or the user's cache.
 
-    Raises `BuildError` of `native/build.py` where the compiler is missing.
+    Raises `CompileError` where the compiler is missing.
     """
     if kind == "python":
         return PYTHON_TASK
     from hxgrid_examples.picalculator.native import build
 
+    folder = folder or cache_folder() / "picalculator"
     return PiTask(build.build(kind, folder), build.FUNCTION)
 
 
@@ -96,9 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     started_at = time.monotonic()
     kinds = options.task or ["python"]
     try:
-        tasks = [find_task(kind, Path(__file__).parent / "native" / "build") for kind in kinds]
+        tasks = [find_task(kind) for kind in kinds]
         digits = run(options.digits, options.address, tasks)
-    except (ValueError, hxgrid.HxGridError) as error:
+    except (ValueError, CompileError, hxgrid.HxGridError) as error:
         print(f"\n{error}", file=sys.stderr)
         return error.exit_status if isinstance(error, hxgrid.HxGridError) else 2
     print(f"\nPI=3.{digits}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -93,14 +92,12 @@ def missing_numpy(who_has: str) -> HxGridError:
 
 
 def _task(kind: str) -> PiTask:
-    import platformdirs
+    from hxgrid_examples.compiling import CompileError
     from hxgrid_examples.picalculator import app
-    from hxgrid_examples.picalculator.native.build import BuildError
 
-    folder = Path(platformdirs.user_cache_dir("hxgrid", appauthor=False)) / "examples"
     try:
-        task: PiTask = app.find_task(kind, folder)
-    except BuildError as error:
+        task: PiTask = app.find_task(kind)
+    except CompileError as error:
         raise HxGridError(
             f"the task in {kind} cannot be compiled", why=str(error), advice="Or use --task python."
         ) from error

@@ -6,6 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
+from hxgrid_examples.compiling import CompileError
 
 from examples.picalculator.native import build
 from examples.picalculator.pi_task import digits_at
@@ -59,5 +60,5 @@ def test_a_compiler_that_is_not_there_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(build.BuildError, match=r"no Free Pascal compiler was found \(looked for"):
+    with pytest.raises(CompileError, match=r"no Free Pascal compiler was found \(looked for"):
         build.build("pascal", tmp_path / "build")

@@ -10,13 +10,12 @@ the rest is saying which compiler is missing. Beside an application goes the lib
 from __future__ import annotations
 
 import argparse
-import shlex
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+
+from hxgrid_examples.compiling import CompileError, compile_to, cpp_compiler, find_compiler
 
 from hxgrid import native
 
@@ -27,19 +26,14 @@ KINDS = TASKS + APPLICATIONS
 FUNCTION = "RunTask"
 
 
-class BuildError(Exception):
-    """A task cannot be compiled; the text says why, and what to do."""
-
-
 def build(kind: str, folder: Path) -> Path:
-    """Compile the task, or the application, of this kind into `folder` and return the file."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Compile the task, or the application, of this kind into `folder` and return the file.
+
+    Raises `CompileError`.
+    """
     library = _library_beside(folder) if kind in APPLICATIONS else None
     target = folder / file_name(kind)
-    with tempfile.TemporaryDirectory(dir=folder, prefix="build-") as scratch:
-        made = Path(scratch) / target.name
-        _run(_command(kind, made, library))
-        made.replace(target)
+    compile_to(target, lambda made: _command(kind, made, library))
     return target
 
 
@@ -66,7 +60,8 @@ def _library_beside(folder: Path) -> Path:
     """Put the library where applications look for it first, and return where it came from."""
     library = native.user_library_path()
     if library is None:
-        raise BuildError(native.why_missing())
+        raise CompileError(native.why_missing())
+    folder.mkdir(parents=True, exist_ok=True)
     beside = folder / library.name
     beside.unlink(missing_ok=True)
     if sys.platform == "win32":
@@ -84,37 +79,22 @@ def _link(library: Path | None) -> list[str]:
 
 
 def _cpp(target: Path, source: str, *options: str) -> list[str]:
-    compiler = _find("C++", "c++", "g++", "clang++")
     flags = ["-std=c++11", "-O2"]
     flags += ["-static"] if sys.platform == "win32" else ["-fPIC", "-pthread"]
     include = f"-I{native.include_path()}"
-    return [compiler, *flags, include, str(HERE / source), "-o", str(target), *options]
+    return [*cpp_compiler(), *flags, include, str(HERE / source), "-o", str(target), *options]
 
 
 def _pascal(target: Path, source: str) -> list[str]:
-    compiler = _find("Free Pascal", "fpc")
+    compiler = find_compiler("Free Pascal", "fpc")
     flags = ["-O2", "-Cg", "-v0", f"-Fu{native.pascal_path()}", f"-FU{target.parent}"]
-    return [compiler, *flags, f"-o{target}", str(HERE / source)]
+    return [*compiler, *flags, f"-o{target}", str(HERE / source)]
 
 
 def _csharp(target: Path) -> list[str]:
-    compiler = _find("C#", "mcs", "csc")
+    compiler = find_compiler("C#", "mcs", "csc")
     flags = ["-define:WINDOWS"] if sys.platform == "win32" else []
-    return [compiler, "-nologo", *flags, f"-out:{target}", str(HERE / "picalculator.cs")]
-
-
-def _find(language: str, *names: str) -> str:
-    for name in names:
-        path = shutil.which(name)
-        if path is not None:
-            return path
-    raise BuildError(f"no {language} compiler was found (looked for {', '.join(names)})")
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise BuildError(f"{shlex.join(command)} failed:\n{done.stdout}{done.stderr}")
+    return [*compiler, "-nologo", *flags, f"-out:{target}", str(HERE / "picalculator.cs")]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -130,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for kind in options.kinds or KINDS:
         try:
             print(build(kind, options.output))
-        except BuildError as error:
+        except CompileError as error:
             print(f"{kind}: {error}", file=sys.stderr)
             failed += 1
     # Not everybody has a compiler for everything.
