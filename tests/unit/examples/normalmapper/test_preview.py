@@ -8,7 +8,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_the_finished_map_comes_whole_and_the_program_knows(
 
 
 def test_much_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch, job: Job) -> None:
-    monkeypatch.setattr(preview, "_MOST_BYTES", 100)
+    monkeypatch.setattr(preview, "MOST_BYTES", 100)
     with preview.Preview(generate.sheet(generate.plane, 2, 2), job) as page:
         page.placed(Part(tile_grid(WIDTH, HEIGHT, 4), 1.0), picture(job), 1.0)
         found, index = [], 0
@@ -104,21 +104,17 @@ def test_much_is_sent_in_pieces(monkeypatch: pytest.MonkeyPatch, job: Job) -> No
 
 
 def test_the_page_needs_nothing_from_elsewhere(page: preview.Preview) -> None:
-    status, body = get(page, "")
-    assert status == 200
-    assert b"http:" not in body
-    assert b"https:" not in body
+    for name in ("", "main.js", "style.css"):
+        status, body = get(page, name)
+        assert status == 200
+        assert b"http:" not in body
+        assert b"https:" not in body
 
 
-def test_strangers_get_nothing(page: preview.Preview) -> None:
-    parts = urlsplit(page.url)
-    assert get(page, "mesh", Host=f"evil.example:{parts.port}")[0] == 404
-    assert get(page, "nothing")[0] == 404
-    assert get(page, "map?-1")[0] == 404
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-    connection.request("GET", "/guessed/mesh")
-    assert connection.getresponse().status == 404
-    connection.close()
+def test_only_what_there_is_is_answered(page: preview.Preview) -> None:
+    for name in ("nothing", "map", "map?-1", "map?x", "map?\u00b2"):
+        assert get(page, quote(name, safe="?-"))[0] == 404
+    assert get(page, "mesh", Host="evil.example")[0] == 403
 
 
 def test_the_mesh_has_a_row_for_each_corner(page: preview.Preview) -> None:

@@ -1,70 +1,3 @@
-<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<link rel="icon" href="data:,">
-<title>NormalMapper</title>
-<style>
-  :root { color-scheme: dark; --ink: #e8e6e1; --quiet: #95928a; --line: #34332f; --ground: #191816;
-          --card: #211f1c; --accent: #e0a458; }
-  * { box-sizing: border-box; }
-  body { margin: 0; height: 100vh; display: grid; grid-template: "view side" 1fr / 1fr 19rem;
-         background: var(--ground); color: var(--ink); font: 15px/1.45 system-ui, sans-serif; }
-  #view { grid-area: view; position: relative; min-width: 0; min-height: 0; }
-  #scene { width: 100%; height: 100%; display: block; cursor: grab; touch-action: none; outline: none; }
-  #scene:active { cursor: grabbing; }
-  #scene:focus-visible { box-shadow: inset 0 0 0 2px var(--accent); }
-  aside { grid-area: side; border-left: 1px solid var(--line); background: var(--card);
-          padding: 1.25rem; display: flex; flex-direction: column; gap: 1rem; overflow: auto; }
-  h1 { font-size: 1.05rem; font-weight: 600; margin: 0; overflow-wrap: anywhere; }
-  #map { width: 100%; image-rendering: auto; background: #131210; border: 1px solid var(--line);
-         border-radius: 6px; display: block; }
-  progress { width: 100%; height: 6px; border: 0; border-radius: 3px; overflow: hidden;
-             background: var(--line); accent-color: var(--accent); display: block; }
-  progress::-webkit-progress-bar { background: var(--line); }
-  progress::-webkit-progress-value { background: var(--accent); transition: width .2s; }
-  progress::-moz-progress-bar { background: var(--accent); }
-  .quiet { color: var(--quiet); margin: 0; font-size: .87rem; }
-  .row { display: flex; flex-wrap: wrap; gap: .4rem; }
-  button { font: inherit; font-size: .87rem; color: var(--ink); background: transparent;
-           border: 1px solid var(--line); border-radius: 6px; padding: .3rem .7rem; cursor: pointer; }
-  button:hover { border-color: var(--quiet); }
-  button:focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
-  button[aria-pressed="true"] { background: var(--accent); border-color: var(--accent); color: #201708; }
-  kbd { font: inherit; color: var(--ink); }
-  #trouble { position: absolute; inset: auto 1rem 1rem; padding: .6rem .8rem; border-radius: 6px;
-             background: #4a2320; display: none; }
-  @media (max-width: 46rem) {
-    body { grid-template: "view" 55vh "side" auto / 1fr; height: auto; }
-    aside { border-left: 0; border-top: 1px solid var(--line); }
-  }
-</style>
-<main id="view">
-  <canvas id="scene" tabindex="0" aria-label="The simple mesh with the normal map; drag to turn it"></canvas>
-  <div id="trouble" role="alert"></div>
-</main>
-<aside>
-  <h1 id="name">NormalMapper</h1>
-  <div>
-    <progress id="bar" max="1" value="0" aria-label="Work done"></progress>
-    <p class="quiet" id="status" aria-live="polite">waiting for the first tile</p>
-  </div>
-  <canvas id="map" width="2" height="2" aria-label="The map so far"></canvas>
-  <div class="row" id="looks" role="group" aria-label="What is shown">
-    <button data-look="lit">Lit</button>
-    <button data-look="plain">Without map</button>
-    <button data-look="normals">Normals</button>
-    <button data-look="openness">Openness</button>
-  </div>
-  <div class="row">
-    <button id="wire">Wireframe</button>
-    <button id="light">Light follows pointer</button>
-  </div>
-  <p class="quiet">Drag to turn, wheel to come closer, double click to start over. Keys: arrows turn,
-    <kbd>+</kbd> <kbd>&minus;</kbd> zoom, <kbd>Space</kbd> compares with the bare mesh,
-    <kbd>W</kbd> wireframe, <kbd>L</kbd> light.</p>
-</aside>
-<script>
 "use strict";
 const $ = (id) => document.getElementById(id);
 const view = { turn: 0.6, tilt: 0.35, distance: 2.6, look: "lit", wire: false, follow: false,
@@ -328,5 +261,3 @@ window.addEventListener("resize", redraw);
   try { await fetchMesh(); } catch (error) { trouble(String(error.message)); return; }
   await follow();
 })();
-</script>
-</html>
