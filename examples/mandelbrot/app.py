@@ -17,10 +17,10 @@ from pathlib import Path
 import hxgrid
 
 from ..errors import JobError
+from ..png import encode_png
 from .drawing import IN_PROCESS, Drawing, Picture, Sent
 from .gantt import chart
 from .palettes import DEFAULT, Palette, paint, palette
-from .png import encode_png
 from .runners import Code, GridRunner, LocalRunner
 from .view import View, check_iterations, parse_centre, parse_size, parse_view
 

@@ -1,4 +1,7 @@
-"""Writing pictures in the format that their name says."""
+"""Writing pictures in the format that their name says.
+
+Row 0 of a picture is its bottom; a PNG begins at the top.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import JobError
+from ..png import encode_png
 from .arg import DEFAULT_LAYOUT, LAYOUTS, write_arg, write_grey
 from .exr import write_exr
-from .png import write_png
 from .tga import write_tga
 
 if TYPE_CHECKING:
@@ -44,7 +47,8 @@ def write_picture(path: Path, picture: Picture, bits: int = 8, layout: str = "")
         chosen = LAYOUTS[layout or DEFAULT_LAYOUT]
         write_arg(path, chosen, picture.normals, picture.openness)
     elif suffix == ".png":
-        write_png(path, picture.to_bytes() if bits == 8 else picture.to_words())
+        pixels = picture.to_bytes() if bits == 8 else picture.to_words()
+        path.write_bytes(encode_png(pixels[::-1]))
     else:
         write_tga(path, picture.to_bytes())
 
@@ -73,4 +77,4 @@ def write_displacement(path: Path, distances: Floats) -> None:
         return
     largest = float(np.abs(distances).max()) or 1.0
     scaled = np.rint(32767 * (distances.astype(np.float64) / largest)) + 32768
-    write_png(path, scaled.astype(np.uint16)[:, :, None])
+    path.write_bytes(encode_png(scaled.astype(np.uint16)[::-1, :, None]))

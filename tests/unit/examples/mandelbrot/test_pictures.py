@@ -1,40 +1,14 @@
-"""Colours, PNG files and charts."""
+"""Colours and charts."""
 
 from __future__ import annotations
 
-import struct
 import xml.etree.ElementTree as ET
-import zlib
 
 import numpy as np
 import pytest
 from hxgrid_examples.errors import JobError
 from hxgrid_examples.mandelbrot import gantt, palettes
 from hxgrid_examples.mandelbrot.gantt import Span
-from hxgrid_examples.mandelbrot.png import encode_png
-
-
-def chunks(data: bytes) -> dict[bytes, bytes]:
-    assert data.startswith(b"\x89PNG\r\n\x1a\n")
-    found, at = {}, 8
-    while at < len(data):
-        size, kind = struct.unpack_from(">I4s", data, at)
-        body = data[at + 8 : at + 8 + size]
-        assert struct.unpack_from(">I", data, at + 8 + size)[0] == zlib.crc32(kind + body)
-        found[kind] = body
-        at += 12 + size
-    return found
-
-
-def test_a_png_holds_the_picture_and_the_words() -> None:
-    picture = np.random.default_rng(1).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    found = chunks(encode_png(picture, {"Zoom": "1e30"}))
-    assert struct.unpack(">2I5B", found[b"IHDR"]) == (7, 5, 8, 2, 0, 0, 0)
-    assert found[b"tEXt"] == b"Zoom\x001e30"
-    lines = np.frombuffer(zlib.decompress(found[b"IDAT"]), np.uint8).reshape(5, 22)
-    assert (lines[:, 0] == 2).all()
-    rows = np.cumsum(lines[:, 1:].astype(int), axis=0) % 256
-    assert np.array_equal(rows.reshape(5, 7, 3), picture)
 
 
 @pytest.mark.parametrize("name", list(palettes.PALETTES))

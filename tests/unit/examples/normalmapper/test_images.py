@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hxgrid_examples.errors import JobError
-from hxgrid_examples.normalmapper import exr, output, png, relief, tga
+from hxgrid_examples.normalmapper import exr, output, relief, tga
 from hxgrid_examples.normalmapper.picture import Picture
+
+from tests.unit.examples.pictures import decoded_png
 
 
 @pytest.mark.parametrize("channels", [3, 4])
@@ -58,35 +60,6 @@ def test_a_flat_height_map_points_up_and_a_slope_leans() -> None:
     assert np.allclose(normals[0, 1], np.array([0, 2, 1]) / np.sqrt(5))
 
 
-@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-@pytest.mark.parametrize("channels", [1, 3, 4])
-def test_a_png_decodes_to_what_was_written(
-    tmp_path: Path, kind: type[np.uint8 | np.uint16], channels: int
-) -> None:
-    pixels = np.random.default_rng(1).integers(0, np.iinfo(kind).max, (5, 7, channels), kind)
-    png.write_png(tmp_path / "a.png", pixels)
-    assert np.array_equal(decoded(tmp_path / "a.png"), pixels)
-
-
-def decoded(path: Path) -> np.ndarray:
-    """Read a PNG by its specification, as far as ours go."""
-    raw, at, body = path.read_bytes(), 8, b""
-    while at < len(raw):
-        size, tag = struct.unpack_from(">I4s", raw, at)
-        chunk = raw[at + 8 : at + 8 + size]
-        assert zlib.crc32(tag + chunk) == struct.unpack_from(">I", raw, at + 8 + size)[0]
-        if tag == b"IHDR":
-            width, height, bits, colours = struct.unpack_from(">IIBB", chunk)
-        body += chunk if tag == b"IDAT" else b""
-        at += 12 + size
-    channels = {0: 1, 2: 3, 6: 4}[colours]
-    rows = np.frombuffer(zlib.decompress(body), np.uint8).reshape(height, -1)
-    assert (rows[:, 0] == 2).all()
-    plain = np.cumsum(rows[:, 1:], axis=0, dtype=np.uint8)
-    words = np.frombuffer(plain.tobytes(), f">u{bits // 8}")
-    return words.reshape(height, width, channels)[::-1].astype(f"u{bits // 8}")
-
-
 def test_an_exr_line_can_be_undone(tmp_path: Path) -> None:
     planes = {
         name: np.random.default_rng(index).random((3, 6), np.float32)
@@ -120,6 +93,11 @@ def undone(stored: bytes) -> bytes:
     plain = np.empty_like(parted)
     plain[0::2], plain[1::2] = parted[:half], parted[half:]
     return plain.tobytes()
+
+
+def decoded(path: Path) -> np.ndarray:
+    """Read a PNG from the bottom up."""
+    return decoded_png(path.read_bytes())[::-1]
 
 
 def test_pictures_are_written_as_their_names_say(tmp_path: Path) -> None:
