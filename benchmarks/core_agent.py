@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 
+from benchmarks.core_dispatch import CAPABILITIES
 from hxgrid.wire.batches import (
     AttemptRecord,
     ResultRecord,
@@ -23,7 +24,7 @@ from hxgrid.wire.batches import (
     unpack_attempts,
     unpack_keys,
 )
-from hxgrid.wire.messages import Batch, Capabilities, FunctionOffer, Hello
+from hxgrid.wire.messages import Batch, FunctionOffer, Hello
 from hxgrid_agent.core.actions import Action, RunAttempts, SendResults, StartProcess
 from hxgrid_agent.core.core import AgentCore
 from hxgrid_agent.core.events import (
@@ -42,14 +43,7 @@ PAYLOAD = b"x" * 100
 SETTINGS = CoreSettings(
     boot_id="b" * 32,
     name="bench",
-    capabilities=Capabilities(
-        platform="linux",
-        machine="x86_64",
-        python_implementation="CPython",
-        python_version="3.11.0",
-        processors=2,
-        memory_bytes=8 << 30,
-    ),
+    capabilities=CAPABILITIES,
     slots=2,
     spare_processes=2,
     max_parked_processes=8,

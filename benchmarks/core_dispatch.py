@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 
 from hxgrid.user.core.actions import CompleteTasks, SendAttempts
 from hxgrid.user.core.dispatcher import Dispatcher
@@ -58,26 +59,33 @@ CAPABILITIES = Capabilities(
 LOAD = Load(free_cpu=2.0, free_memory_bytes=4 << 30)
 
 
-def grid(agents: int) -> Dispatcher:
-    """Return a dispatcher that is connected to so many agents of two slots."""
-    dispatcher = Dispatcher(SETTINGS)
-    names = [f"{index:032x}" for index in range(agents)]
+def arrivals(names: Sequence[str], slots: int) -> Iterator[Event]:
+    """Return what a dispatcher is told until it is connected to these agents."""
     entries = [
-        RosterEntry(agent=name, name=name[-6:], addresses=(), slots=2, capabilities=CAPABILITIES)
+        RosterEntry(
+            agent=name, name=name[-6:], addresses=(), slots=slots, capabilities=CAPABILITIES
+        )
         for name in names
     ]
-    dispatcher.handle(RosterChanged(entries, (), True), 0.0)
-    for index, name in enumerate(names):
+    yield RosterChanged(entries, (), True)
+    for handle, name in enumerate(names):
         welcome = Welcome(
             boot_id=name,
             agent_name=name[-6:],
-            handle=index,
+            handle=handle,
             resumed=False,
-            slots=2,
+            slots=slots,
             capabilities=CAPABILITIES,
             load=LOAD,
         )
-        dispatcher.handle(AgentWelcomed(name, welcome), 0.0)
+        yield AgentWelcomed(name, welcome)
+
+
+def grid(agents: int) -> Dispatcher:
+    """Return a dispatcher that is connected to so many agents of two slots."""
+    dispatcher = Dispatcher(SETTINGS)
+    for event in arrivals([f"{index:032x}" for index in range(agents)], 2):
+        dispatcher.handle(event, 0.0)
     return dispatcher
 
 

@@ -77,7 +77,7 @@ def started_agents(count: int, slots: int, *settings: str) -> Iterator[tuple[str
         def start(*arguments: str) -> subprocess.Popen[bytes]:
             command = [sys.executable, "-m", "hxgrid", *arguments, "--quiet"]
             process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-            stack.callback(_end, process)
+            stack.callback(end, process)
             return process
 
         start("coordinator", "--port", str(port), "--name", f"benchmark-{port}")
@@ -119,7 +119,8 @@ def _free_port(kind: socket.SocketKind) -> int:
         return int(probe.getsockname()[1])
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a program, by force if it does not want to."""
     process.terminate()
     try:
         process.wait(10)

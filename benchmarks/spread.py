@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.grids import end
 from benchmarks.measuring import Answer, Spread, write
 from tests.harness.namespaces import Lan, Machine, reason_against
 
@@ -75,7 +76,7 @@ def _agents(lan: Lan) -> Iterator[Any]:
                 stdout=log,
                 stderr=log,
             )
-            stack.callback(_end, process)
+            stack.callback(end, process)
 
         user, *agents = lan.machines
         start(user, "coordinator")
@@ -135,15 +136,6 @@ def _refused(reason: str) -> Answer:
         ratio="-",
         is_reached=None,
     )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 
-from benchmarks.core_dispatch import CAPABILITIES, LOAD
+from benchmarks.core_dispatch import arrivals
 from hxgrid.user.core.actions import (
     AcknowledgeResults,
     Action,
@@ -24,17 +24,15 @@ from hxgrid.user.core.actions import (
 from hxgrid.user.core.dispatcher import Dispatcher
 from hxgrid.user.core.events import (
     AgentsHeard,
-    AgentWelcomed,
     AttemptsEnded,
     Event,
-    RosterChanged,
     TasksFinalized,
     TasksSubmitted,
 )
 from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.task import TaskRecord
 from hxgrid.wire.batches import Key, ResultRecord
-from hxgrid.wire.messages import Outcome, RosterEntry, Welcome
+from hxgrid.wire.messages import Outcome
 
 LATENCY_S = 0.0003
 _GOOD, _CANCELLED, _NOT_STARTED = Outcome.DONE, Outcome.CANCELLED, Outcome.NOT_STARTED
@@ -101,24 +99,8 @@ class VirtualGrid:
         return self.now - began
 
     def _connect(self, slots: int) -> None:
-        entries = [
-            RosterEntry(
-                agent=name, name=name[-6:], addresses=(), slots=slots, capabilities=CAPABILITIES
-            )
-            for name in self._agents
-        ]
-        self._tell(RosterChanged(entries, (), True))
-        for handle, name in enumerate(self._agents):
-            welcome = Welcome(
-                boot_id=name,
-                agent_name=name[-6:],
-                handle=handle,
-                resumed=False,
-                slots=slots,
-                capabilities=CAPABILITIES,
-                load=LOAD,
-            )
-            self._tell(AgentWelcomed(name, welcome))
+        for event in arrivals(list(self._agents), slots):
+            self._tell(event)
         self.core_s = 0.0
 
     # -- the dispatcher
