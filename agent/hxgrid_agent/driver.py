@@ -12,23 +12,14 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import zmq
-
 from hxgrid.blobs.store import BlobStore
 from hxgrid.ids import new_boot_id
 from hxgrid.logs import get_logger
 from hxgrid.transport.addresses import own_addresses
-from hxgrid.transport.connections import ConnectionCap
+from hxgrid.transport.entrance import Entrance
 from hxgrid.transport.loop import Loop
-from hxgrid.transport.security import Security, ZapHandler
-from hxgrid.transport.sockets import (
-    LOOPBACK,
-    Socket,
-    SocketFactory,
-    SocketLimits,
-    bound_address,
-    is_loopback,
-)
+from hxgrid.transport.security import Security
+from hxgrid.transport.sockets import LOOPBACK, SocketLimits, is_loopback
 from hxgrid.wire.messages import AgentStatus, NetworkAddress, RosterEntry
 from hxgrid_agent.blob_work import BlobWork
 from hxgrid_agent.configuration import (
@@ -79,8 +70,6 @@ class AgentDriver:
         is_embedded: bool = False,
     ) -> None:
         self.boot_id = new_boot_id()
-        self.port = 0
-        """Known after `open`."""
         self.loop = Loop(clock, "agent")
         self.capabilities = capabilities(settings.labels)
         self.core = AgentCore(core_settings(settings, self.capabilities, self.boot_id))
@@ -102,11 +91,8 @@ class AgentDriver:
         self._sweeper = SideThread(self.loop, "sweep")
         self._cpu = CpuProbe(self.capabilities.processors, clock.now())
         self._log = get_logger("agent")
+        self._entrance = Entrance(self.loop, security)
         # All made by `open`.
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
-        self._socket: Socket | None = None
-        self._zap: ZapHandler | None = None
-        self._cap: ConnectionCap | None = None
         self._store: BlobStore | None = None
         self._peers: Peers
         self._transfers: Transfers
@@ -114,6 +100,8 @@ class AgentDriver:
         self._neighbours: Neighbours
         self._processes: Processes
         self._orders: Orders
+        self._is_made = False
+        """Whether `open` got so far; folders and ports may fail it before."""
         self._link: CoordinatorLink | None = None
 
     # -- life
@@ -122,25 +110,22 @@ class AgentDriver:
         """Take the port and the folders; AddressInUse, ConfigError or StoreError say why not."""
         settings = self._settings
         check_coordinator(settings, self._security)
-        factory = self._open_socket()
+        self._open_entrance()
         self._folder.open()
         self._store = BlobStore.open_first_free(store_folder(settings), settings.store_quota_bytes)
         self._side.start()
         self._sweeper.start()
-        assert self._socket is not None
         self._transfers = Transfers(self._clock, self.on_event)
-        what = f"agent {self.core.table.settings.name}"
-        door = self._security.doorkeeper("agent", what, *bound_address(self._socket))
+        door = self._entrance.doorkeeper("agent", f"agent {self.core.table.settings.name}")
         allowed = self._security.allowed
-        assert self._cap is not None
         self._peers = Peers(
-            self._socket,
+            self._entrance.socket,
             self._clock,
             self.on_event,
             self._transfers,
             door=door,
             allowed=allowed if self._security.keys is not None else None,
-            introduce=self._cap.introduce,
+            introduce=self._entrance.introduce,
         )
         blobs = BlobWork(self._store, self._side, self.on_event)
         self._uploading = Uploading(
@@ -150,7 +135,7 @@ class AgentDriver:
         self._neighbours = Neighbours(
             self.loop,
             self._clock,
-            factory,
+            self._entrance.factory,
             self.on_event,
             is_loopback_only=self._security.is_loopback_only,
             is_lagging=lambda: self._transfers.is_lagging,
@@ -175,13 +160,14 @@ class AgentDriver:
             side=self._sweeper,
             on_event=self.on_event,
         )
-        self.loop.register(self._socket, self._peers.on_readable)
+        self._is_made = True
+        self._entrance.serve(self._peers.on_readable)
         if not self._is_embedded:
             self._link = CoordinatorLink(
                 settings,
                 self.loop,
                 self._clock,
-                factory,
+                self._entrance.factory,
                 self.status,
             )
             self._link.start()
@@ -199,29 +185,25 @@ class AgentDriver:
         if self._link is not None:
             self._link.close()
             self._link = None
-        if self._socket is not None:
+        if self._is_made:
+            self._is_made = False
             self._processes.close()
             self._neighbours.close()
-            if self._cap is not None:
-                self._cap.close()
-                self._cap = None
-            self.loop.unregister(self._socket)
-            self._socket.close()
-            self._socket = None
+        self._entrance.shut()
         self._side.close()
         self._sweeper.close()
         if self._store is not None:
             self._store.close()
         self._folder.close()
-        if self._zap is not None:
-            self._zap.close()
-            self._zap = None
+        self._entrance.close()
         self.loop.close()
-        if self._context is not None:
-            self._context.term()
-            self._context = None
 
     # -- what others are told
+
+    @property
+    def port(self) -> int:
+        """Where it listens; known after `open`."""
+        return self._entrance.port
 
     @property
     def is_on_loopback(self) -> bool:
@@ -312,8 +294,7 @@ class AgentDriver:
         self._neighbours.tick(now)
         if self._link is not None:
             self._link.tick(now)
-        if self._cap is not None:
-            self._cap.tick(now)
+        self._entrance.tick(now)
         if self._leave_by is not None and (now >= self._leave_by or self.core.is_empty):
             self.loop.stop()
 
@@ -333,7 +314,7 @@ class AgentDriver:
             at = bulk.next_deadline()
             if at is not None and at < deadline:
                 deadline = at
-        strangers = self._cap.next_deadline() if self._cap is not None else None
+        strangers = self._entrance.next_deadline()
         if strangers is not None and strangers < deadline:
             deadline = strangers
         if self._leave_by is not None:
@@ -361,19 +342,11 @@ class AgentDriver:
             self._leave_by = self._clock.now() + limit_s
             self.on_event(ev.AgentLeaves())
 
-    def _open_socket(self) -> SocketFactory:
+    def _open_entrance(self) -> None:
         settings = self._settings
-        self._context = zmq.Context()
-        self._zap = ZapHandler(self._context, self.loop, self._security)
-        self._zap.open()
         limits = SocketLimits(
             max_frame_bytes=settings.max_message_bytes,
             max_connections=settings.max_connections,
         )
-        factory = SocketFactory(self._context, self._security, limits)
         port, or_any_port = wanted_port(settings)
-        self._socket, self.port = factory.router(settings.bind, port, or_any_port=or_any_port)
-        self._cap = ConnectionCap(self.loop, self._socket, settings.max_connections)
-        self._cap.open()
-        self._zap.cap = self._cap
-        return factory
+        self._entrance.open(limits, settings.bind, port, or_any_port=or_any_port)

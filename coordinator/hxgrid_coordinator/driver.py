@@ -5,24 +5,19 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-import zmq
-
 from hxgrid.errors import RemoteProtocolError
 from hxgrid.ids import new_boot_id
 from hxgrid.logs import get_logger
 from hxgrid.transport.addresses import own_addresses
 from hxgrid.transport.beacon import Answer, BeaconClient, BeaconServer, Question
-from hxgrid.transport.connections import ConnectionCap
+from hxgrid.transport.entrance import Entrance
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.proof import Doorkeeper
-from hxgrid.transport.security import Security, ZapHandler
+from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
     Received,
-    Socket,
-    SocketFactory,
     SocketLimits,
-    bound_address,
     is_loopback,
     peer_address,
     peer_handle,
@@ -61,8 +56,6 @@ class CoordinatorDriver:
     def __init__(self, settings: CoordinatorSettings, security: Security, clock: Clock) -> None:
         self.boot_id = new_boot_id()
         self.grid = settings.name or socket.gethostname()
-        self.port = 0
-        """Known after `open`."""
         self.received_count = 0
         self.dropped_count = 0
         """Messages that were garbage, unknown, or from a peer that may not come in."""
@@ -74,10 +67,7 @@ class CoordinatorDriver:
         self._security = security
         self._clock = clock
         self._log = get_logger("coordinator")
-        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
-        self._socket: Socket | None = None
-        self._zap: ZapHandler | None = None
-        self._cap: ConnectionCap | None = None
+        self._entrance = Entrance(self.loop, security)
         self._door: Doorkeeper  # made by `open`
         self._beacon = BeaconServer(self.loop, clock, self._answer_question)
         self._namesakes = BeaconClient(
@@ -92,24 +82,17 @@ class CoordinatorDriver:
     def open(self) -> None:
         """Take the ports; AddressInUse or ConfigError say what stands in the way."""
         settings = self._settings
-        self._context = zmq.Context()
-        self._zap = ZapHandler(self._context, self.loop, self._security)
-        self._zap.open()
         limits = SocketLimits(
             max_frame_bytes=settings.max_message_bytes,
             max_connections=settings.max_connections,
             send_hwm=_SEND_HWM,
             receive_hwm=_RECEIVE_HWM,
         )
-        factory = SocketFactory(self._context, self._security, limits)
-        self._socket, self.port = factory.router(settings.bind, settings.port)
-        what = f"the coordinator of grid {self.grid!r}"
-        host, port = bound_address(self._socket)
-        self._door = self._security.doorkeeper("coordinator", what, host, port)
-        self._cap = ConnectionCap(self.loop, self._socket, settings.max_connections)
-        self._cap.open()
-        self._zap.cap = self._cap
-        self.loop.register(self._socket, self._on_readable)
+        self._entrance.open(limits, settings.bind, settings.port)
+        self._door = self._entrance.doorkeeper(
+            "coordinator", f"the coordinator of grid {self.grid!r}"
+        )
+        self._entrance.serve(self._on_readable)
         self._beacon.open(settings.beacon_port, is_loopback_only=self._is_on_loopback)
         self._log.info(
             "listening",
@@ -128,27 +111,19 @@ class CoordinatorDriver:
         """Give the ports back. Twice is harmless."""
         self._beacon.close()
         self._namesakes.close()
-        if self._cap is not None:
-            self._cap.close()
-            self._cap = None
-        if self._socket is not None:
-            self.loop.unregister(self._socket)
-            self._socket.close()
-            self._socket = None
-        if self._zap is not None:
-            self._zap.close()
-            self._zap = None
+        self._entrance.close()
         self.loop.close()
-        if self._context is not None:
-            self._context.term()
-            self._context = None
+
+    @property
+    def port(self) -> int:
+        """Where it listens; known after `open`."""
+        return self._entrance.port
 
     # -------------------------------------------------------------- the loop's handler
 
     def tick(self, now: float) -> None:
         """Drop silent agents; look for namesakes, and at what strangers send."""
-        if self._cap is not None:
-            self._cap.tick(now)
+        self._entrance.tick(now)
         self._carry_out(self.registry.tick(now))
         if now >= self._namesakes_due_at:
             self._namesakes_due_at = now + NAMESAKES_S
@@ -162,9 +137,11 @@ class CoordinatorDriver:
 
     def next_deadline(self) -> float | None:
         """Return when the next lease ends or the next look around is due."""
-        moments = [self._namesakes_due_at, self.registry.next_deadline()]
-        if self._cap is not None:
-            moments.append(self._cap.next_deadline())
+        moments = [
+            self._namesakes_due_at,
+            self.registry.next_deadline(),
+            self._entrance.next_deadline(),
+        ]
         return min(moment for moment in moments if moment is not None)
 
     def flush(self) -> None:
@@ -173,20 +150,19 @@ class CoordinatorDriver:
     # -------------------------------------------------------------- TCP
 
     def _on_readable(self) -> None:
-        assert self._socket is not None
+        bound = self._entrance.socket
         for _ in range(MESSAGES_PER_TURN):
-            received = receive_message(self._socket, is_router=True)
+            received = receive_message(bound, is_router=True)
             if received is None:
                 return
             self.received_count += 1
             self._take(received)
 
     def _take(self, received: Received) -> None:
-        assert self._socket is not None
         try:
             if received.header[:1] == bytes((Batch.PING,)):
                 pong = pack_pong(unpack_ping(received.header), self._clock.now())
-                send_message(self._socket, pong, to=received.sender)
+                send_message(self._entrance.socket, pong, to=received.sender)
                 return
             event = self._event(received)
         except RemoteProtocolError as error:
@@ -197,7 +173,6 @@ class CoordinatorDriver:
 
     def _event(self, received: Received) -> Event | None:
         """Turn a message into a fact; None if it was refused, answered, or means nothing here."""
-        assert self._socket is not None
         frame = received.header
         protocol = None
         try:
@@ -214,7 +189,7 @@ class CoordinatorDriver:
             return None
         if isinstance(document, Challenge):
             answer = pack_document(self._door.answer(document))
-            send_message(self._socket, answer, to=received.sender)
+            send_message(self._entrance.socket, answer, to=received.sender)
             return None
         if not isinstance(document, AgentStatus | RosterRequest):
             self.dropped_count += 1
@@ -223,8 +198,7 @@ class CoordinatorDriver:
         if refusal is not None:
             self._refuse(received, refusal)
             return None
-        if self._cap is not None:
-            self._cap.introduce(peer_handle(received))
+        self._entrance.introduce(peer_handle(received))
         host = self._seen_host(received)
         if isinstance(document, AgentStatus):
             return AgentReported(received.sender, document, host, len(frame), peer_key(received))
@@ -240,16 +214,15 @@ class CoordinatorDriver:
         self._refuse(received, Refusal(code="protocol", text=text))
 
     def _refuse(self, received: Received, refusal: Refusal) -> None:
-        assert self._socket is not None
         self._drop(received, refusal.text)
-        send_message(self._socket, pack_document(refusal), to=received.sender)
+        send_message(self._entrance.socket, pack_document(refusal), to=received.sender)
 
     def _carry_out(self, actions: list[Send | Announce]) -> None:
-        assert self._socket is not None
         for action in actions:
             if isinstance(action, Send):
                 # An answer that cannot be sent is not missed: whoever wants it asks again.
-                send_message(self._socket, pack_document(action.document), to=action.connection)
+                frames = pack_document(action.document)
+                send_message(self._entrance.socket, frames, to=action.connection)
             else:
                 host = action.host or "this computer"
                 self._log.info(

@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from hxgrid.clock import MonotonicClock
-from hxgrid.errors import AddressInUse
+from hxgrid.errors import AddressInUse, StoreError
 from hxgrid.transport.sockets import SocketFactory
 from hxgrid.wire.documents import read_reason
 from hxgrid.wire.messages import (
@@ -229,6 +229,15 @@ def test_a_port_that_was_set_and_is_taken_is_an_error(tmp_path: Path) -> None:
             second.__enter__()
 
 
+@pytest.mark.parametrize("folder", ["work_folder", "store_folder"])
+def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path, folder: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    settings: dict[str, Any] = {folder: tmp_path / "file" / "below"}
+    agent = LiveAgent(tmp_path, **settings)
+    with pytest.raises(StoreError, match="below"):
+        agent.__enter__()
+
+
 def test_nothing_is_left_of_an_agent_that_ended(tmp_path: Path) -> None:
     with LiveAgent(tmp_path, slots=2) as live:
         wait_until(lambda: len(live.driver.core.table.spares) == 2, LIMIT_S, "two spares")
@@ -292,7 +301,7 @@ def test_a_full_store_refuses_what_needs_it(tmp_path: Path) -> None:
 
 def test_one_connection_too_many_is_turned_away(tmp_path: Path) -> None:
     with LiveAgent(tmp_path, max_connections=1) as live, HandUser(live):
-        zap = live.driver._zap
+        zap = live.driver._entrance.zap
         assert zap is not None
         with zmq.Context() as context:
             stranger = SocketFactory(context, live.security).dealer("127.0.0.1", live.driver.port)
