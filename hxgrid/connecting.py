@@ -102,12 +102,7 @@ def prepare(
     if address is not None:
         # Who names a coordinator wants that one, not another that happens to answer.
         chosen = chosen.with_changes(coordinator=address, allow_discard_coordinator=False)
-    security = Security.from_settings(
-        chosen.public_key,
-        chosen.secret_key.get_secret_value(),
-        chosen.allowed_keys,
-        chosen.trust_network,
-    )
+    security = Security.from_settings(chosen)
     _check_reach(chosen, security)
     return Session(chosen, security, journal=open_journal(chosen)), None
 

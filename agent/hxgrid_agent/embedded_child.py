@@ -82,12 +82,7 @@ def _settings(order: dict[str, Any]) -> AgentSettings:
 
 def _open(settings: AgentSettings) -> AgentDriver:
     configure_logging(settings.log_level)
-    security = Security.from_settings(
-        settings.public_key,
-        settings.secret_key.get_secret_value(),
-        settings.allowed_keys,
-        settings.trust_network,
-    )
+    security = Security.from_settings(settings)
     driver = AgentDriver(settings, security, MonotonicClock(), is_embedded=True)
     try:
         driver.open()

@@ -104,8 +104,12 @@ class CoordinatorDriver:
         )
 
     def run(self) -> None:
-        """Serve until `loop.stop()`."""
+        """Serve until `stop`."""
         self.loop.run(self)
+
+    def stop(self) -> None:
+        """End after this turn of the loop. From any thread."""
+        self.loop.stop()
 
     def close(self) -> None:
         """Give the ports back. Twice is harmless."""

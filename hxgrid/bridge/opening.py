@@ -27,7 +27,8 @@ from hxgrid.errors import (
     StoreError,
     TransportError,
 )
-from hxgrid.logs import configure_logging, get_logger
+from hxgrid.logs import get_logger
+from hxgrid.program import start_log
 from hxgrid.settings import UserSettings, load_user_settings
 from hxgrid.user.session import Session
 from hxgrid.wire.messages import RosterEntry
@@ -188,12 +189,7 @@ class Opening:
 def set_logging(settings: UserSettings) -> None:
     """Write warnings to the application's standard error; more only where that is wanted."""
     level = "debug" if settings.log_level == "debug" else max_level(settings.log_level)
-    configure_logging(
-        level,
-        file=settings.log_file,
-        file_max_bytes=settings.log_file_max_bytes,
-        file_count=settings.log_file_count,
-    )
+    start_log(settings, level)
 
 
 def max_level(level: str) -> str:

@@ -46,16 +46,6 @@ class Found:
     """How long it took to find it and to hear this."""
 
 
-def security_of(settings: UserSettings) -> Security:
-    """Return the keys and trust that a user's settings mean."""
-    return Security.from_settings(
-        settings.public_key,
-        settings.secret_key.get_secret_value(),
-        settings.allowed_keys,
-        settings.trust_network,
-    )
-
-
 def ask_coordinator(
     settings: UserSettings,
     wait_s: float = WAIT_S,
@@ -80,7 +70,7 @@ class _Question:
         self, settings: UserSettings, is_enough: Callable[[Sequence[RosterEntry]], bool]
     ) -> None:
         self._is_enough = is_enough
-        self._security = security_of(settings)
+        self._security = Security.from_settings(settings)
         self._entries: dict[str, RosterEntry] | None = None
         self._several: tuple[str, ...] = ()
         self._is_refused = False

@@ -21,9 +21,7 @@ import click
 
 from hxgrid.cli.output import error_width, folded
 from hxgrid.errors import HxGridError
-
-INTERRUPTED = 130
-"""Exit status of a command that was ended by Ctrl-C, or asked to end."""
+from hxgrid.program import INTERRUPTED
 
 END_LIMIT_S = 1.4
 """An interrupted command has two seconds; what is left of it after this is killed, which takes a

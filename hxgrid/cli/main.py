@@ -10,9 +10,10 @@ from collections.abc import Sequence
 
 import click
 
-from hxgrid.cli.endings import INTERRUPTED, Interrupts, explain
+from hxgrid.cli.endings import Interrupts, explain
 from hxgrid.cli.output import detach_stdout, prepare_streams
 from hxgrid.cli.registry import LazyGroup
+from hxgrid.program import INTERRUPTED
 
 
 @click.group(

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from hxgrid.cli.output import count_of, say
-from hxgrid.logs import LEVELS, configure_logging
+from hxgrid.logs import LEVELS
+from hxgrid.program import start_log
 
 if TYPE_CHECKING:
     from hxgrid import Session
@@ -66,12 +67,7 @@ class Common:
         # Whoever runs a command wants its result; unlike a service it speaks only of trouble.
         is_chosen = loaded.origins["log_level"].layer != "default"
         level = settings.log_level if is_chosen else "error" if self.is_quiet else "warning"
-        configure_logging(
-            level,
-            file=settings.log_file,
-            file_max_bytes=settings.log_file_max_bytes,
-            file_count=settings.log_file_count,
-        )
+        start_log(settings, level)
         for notice in loaded.notices:
             self.say(notice)
         return loaded
@@ -88,9 +84,10 @@ class Common:
         except hxgrid.SeveralGridsFound:
             raise
         except hxgrid.NoGridFound as error:
-            from hxgrid.cli.asking import security_of, ways_on
+            from hxgrid.cli.asking import ways_on
+            from hxgrid.transport.security import Security
 
-            error.advice = f"--local needs no grid; {ways_on(security_of(settings))}"
+            error.advice = f"--local needs no grid; {ways_on(Security.from_settings(settings))}"
             raise
         self.sessions.append(session)
         return session

@@ -45,12 +45,12 @@ class Examination:
 
     def run(self) -> Iterator[Finding]:
         """Yield what each stage shows, as soon as it does."""
-        from hxgrid.cli.asking import security_of
+        from hxgrid.transport.security import Security
 
         yield _versions()
         try:
             loaded = self._common.load()
-            security = security_of(loaded.settings)
+            security = Security.from_settings(loaded.settings)
         except ConfigError as error:
             self.exit_status = error.exit_status
             yield Finding("settings", "fault", error.headline, error.advice)

@@ -34,6 +34,7 @@ from hxgrid.transport.system import is_private_file, write_private_file
 from hxgrid.transport.watching import Socket, make_socket
 
 if TYPE_CHECKING:
+    from hxgrid.settings import ProgramSettings
     from hxgrid.transport.connections import ConnectionCap
     from hxgrid.transport.loop import Loop
 
@@ -126,24 +127,20 @@ class Security:
 
     @classmethod
     def from_settings(
-        cls,
-        public_key: str,
-        secret_key: str,
-        allowed_keys: Iterable[str],
-        trust_network: bool,
-        *,
-        token_folder: Path | None = None,
+        cls, settings: ProgramSettings, *, token_folder: Path | None = None
     ) -> Security:
         """Make it from settings; reads (or makes) the loopback token where one is needed."""
+        public_key, secret_key = settings.public_key, settings.secret_key.get_secret_value()
         if bool(public_key) != bool(secret_key):
             raise ConfigError(
                 "public_key and secret_key belong together, but only one is set",
                 advice="Set both, or neither.",
             )
         keys = KeyPair(public_key, secret_key) if public_key else None
-        token = "" if keys or trust_network else token_for(token_folder)
-        allowed = AllowList(allowed_keys)
-        return cls(keys=keys, allowed=allowed, trust_network=trust_network, token=token)
+        is_trusting = settings.trust_network
+        token = "" if keys or is_trusting else token_for(token_folder)
+        allowed = AllowList(settings.allowed_keys)
+        return cls(keys=keys, allowed=allowed, trust_network=is_trusting, token=token)
 
     @property
     def needs_proof(self) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from hxgrid.errors import ConfigError
-from hxgrid.transport.security import AllowList, KeyPair, Security, make_keypair, token_for
+from hxgrid.settings import ProgramSettings
+from hxgrid.transport.security import AllowList, Security, make_keypair, token_for
 from hxgrid.wire.messages import Challenge, ChallengeAnswer, Refusal
 
 
@@ -58,7 +60,7 @@ def test_a_token_behind_a_link_is_refused(tmp_path: Path) -> None:
 
 def test_without_keys_and_trust_both_ends_prove_that_they_know_the_token(tmp_path: Path) -> None:
     ours, theirs = (
-        Security.from_settings("", "", (), False, token_folder=tmp_path) for _ in range(2)
+        Security.from_settings(ProgramSettings(), token_folder=tmp_path) for _ in range(2)
     )
     assert ours.needs_proof
     assert ours.is_loopback_only
@@ -85,10 +87,11 @@ def test_a_missing_token_of_our_own_proves_nothing() -> None:
 
 def test_on_a_trusted_network_and_with_keys_nothing_is_proved(tmp_path: Path) -> None:
     keys = make_keypair()
-    for security in (
-        Security.from_settings("", "", (), True, token_folder=tmp_path),
-        Security.from_settings(*keys, ("k",), False, token_folder=tmp_path),
+    for settings in (
+        ProgramSettings(trust_network=True),
+        ProgramSettings(public_key=keys.public, secret_key=SecretStr(keys.secret)),
     ):
+        security = Security.from_settings(settings, token_folder=tmp_path)
         assert security.token == ""
         assert not security.needs_proof
         assert not security.is_loopback_only
@@ -102,4 +105,4 @@ def test_on_a_trusted_network_and_with_keys_nothing_is_proved(tmp_path: Path) ->
 
 def test_half_a_key_pair_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigError, match="belong together"):
-        Security.from_settings(KeyPair("p" * 40, "").public, "", (), False)
+        Security.from_settings(ProgramSettings(public_key=make_keypair().public))
