@@ -3,7 +3,7 @@
 An input is written to its file as its chunks come, and the process maps that file. A result lies in
 a file that the process wrote; it is mapped here and sent from there without a copy. Chunks are
 written, not stored into a mapping: a full disk is then an error and not a signal that kills the
-agent.
+agent. Files that have served are written again: see `spares`.
 
 Each connection has its own `Outbox` and `Inbox`; what an old connection had under way begins anew
 over the next one. Credit for blobs is held back while the disk lags behind the network.
@@ -137,7 +137,8 @@ class Transfers:
             del self._lines[session.peer]
         for handle, key in list(self._inputs):
             if handle == session.handle:
-                self._inputs.pop((handle, key)).close()
+                with contextlib.suppress(OSError):
+                    self._inputs.pop((handle, key)).close()
 
     def _line_of(self, peer: bytes) -> _Line | None:
         """Return a connection to do something with it, which `flush` looks at."""
@@ -201,8 +202,12 @@ class Transfers:
                 self._arrived(finished.into)
 
     def _arrived(self, file: InputFile) -> None:
-        file.close()
-        self._on_event(InputArrived(file.handle, file.key, str(file.path)))
+        try:
+            file.close()
+        except OSError as error:
+            self._report_failure(file.handle, file.key, error)
+        else:
+            self._on_event(InputArrived(file.handle, file.key, str(file.path)))
 
     def _report_failure(self, handle: int, key: Key, error: OSError) -> None:
         why = error.strerror or str(error)
