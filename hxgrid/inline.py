@@ -8,6 +8,7 @@ nothing is cancelled once it runs, and a crash is the application's own.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import shutil
 import sys
@@ -58,6 +59,8 @@ class _DataLink:
         self.callback: GetData | None = None
         self._folder = folder
         self._paths: dict[str, Path] = {}
+        self._files: dict[str, Path] = {}  # of these, those that were made here
+        self._numbers = itertools.count(1)
 
     def ask_data(self, name: str) -> tuple[str | None, str]:
         """Return the path of a file with this global data, or None and why there is none."""
@@ -68,19 +71,21 @@ class _DataLink:
             given = self.callback(name)
             if given is None:
                 return None, "the application's callback returned None"
-            path = given if isinstance(given, Path) else self._write(given)
+            path = given if isinstance(given, Path) else self._write(name, given)
             self._paths[name] = path
         return str(path), ""
 
     def free_data(self, name: str | None) -> None:
         """Ask the callback again for this name (None: all) when it is wanted next."""
-        if name is None:
-            self._paths.clear()
-        else:
-            self._paths.pop(name, None)
+        for each in list(self._paths) if name is None else [name]:
+            self._paths.pop(each, None)
+            file = self._files.pop(each, None)
+            if file is not None:
+                with contextlib.suppress(OSError):  # Windows, while a task has it mapped
+                    file.unlink()
 
-    def _write(self, given: Any) -> Path:
-        path = self._folder / f"data-{len(list(self._folder.iterdir()))}"
+    def _write(self, name: str, given: Any) -> Path:
+        path = self._files[name] = self._folder / f"data-{next(self._numbers)}"
         path.write_bytes(_bytes_of(given))
         return path
 
@@ -272,6 +277,7 @@ class InlineSession:
 
     def forget_data(self, name: str | None = None) -> None:
         """Have global data of this name (None: all) asked for again when it is wanted next."""
+        self._check_usable()
         self._agent.free_cached_data(name)
 
     def update_settings(self, **changes: Any) -> UserSettings:

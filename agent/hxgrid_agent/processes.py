@@ -134,6 +134,8 @@ class Processes:
                 self._look(number, process)
             case act.AnswerData(_, request, path, text):
                 process.answer_data(request, path, text)
+            case act.ForgetInProcess(_, names):
+                process.forget_data(names)
             case _:
                 assert_never(action)
         self._watch_room(number, process)

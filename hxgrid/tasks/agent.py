@@ -8,6 +8,7 @@ that runs in the application itself.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -36,11 +37,13 @@ class TaskAgent:
     """The agent as a task sees it; the first argument of `run_task`."""
 
     __slots__ = (
+        "_ask_lock",
         "_cache_directory",
         "_data",
         "_data_lock",
         "_flag",
         "_flags",
+        "_forget_count",
         "_global_lock",
         "_link",
         "_never",
@@ -59,8 +62,12 @@ class TaskAgent:
         # The running attempt, and where in the page its cancel flag is.
         self._serial = 0
         self._flag = flag_of(0)
-        # Mapped global data by name, kept until freed; the lock makes two threads ask once.
+        # Mapped global data by name, kept until freed or forgotten. The first lock makes two
+        # threads ask once; whoever waits for an answer holds it, and reads frames meanwhile. So
+        # forgetting must not need it: the second one guards both fields, and nobody waits in it.
         self._data: dict[str, memoryview] = {}
+        self._forget_count = 0
+        self._ask_lock = threading.Lock()
         self._data_lock = threading.Lock()
         self._never = threading.Event()
 
@@ -91,11 +98,7 @@ class TaskAgent:
 
         Streams that tasks hold stay valid; the next `get_data` fetches it again.
         """
-        with self._data_lock:
-            if name is None:
-                self._data.clear()
-            else:
-                self._data.pop(name, None)
+        self.forget_data(None if name is None else [name])
         self._link.free_data(name)
 
     @property
@@ -120,6 +123,19 @@ class TaskAgent:
         """Whether this task was cancelled; never waits."""
         return bool(self._flags[self._flag])
 
+    def forget_data(self, names: Iterable[str] | None) -> None:
+        """Have `get_data` ask again for these names, None: for all. Not for tasks.
+
+        Never waits. An answer that is on its way was asked for before: it is not kept.
+        """
+        with self._data_lock:
+            self._forget_count += 1
+            if names is None:
+                self._data.clear()
+                return
+            for name in names:
+                self._data.pop(name, None)
+
     def begin(self, serial: int) -> None:
         """Serve the attempt with this serial from now on. Not for tasks."""
         self._serial = serial
@@ -133,10 +149,14 @@ class TaskAgent:
         return False
 
     def _fetch(self, name: str) -> memoryview:
-        with self._data_lock:
+        with self._ask_lock:
             view = self._data.get(name)
             if view is None:
-                view = self._data[name] = self._map(name)
+                count = self._forget_count
+                view = self._map(name)
+                with self._data_lock:
+                    if count == self._forget_count:
+                        self._data[name] = view
             return view
 
     def _map(self, name: str) -> memoryview:

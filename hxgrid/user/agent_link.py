@@ -208,6 +208,11 @@ class AgentLink:
         """Whether attempts may be sent."""
         return self.state is LinkState.OPEN
 
+    @property
+    def is_welcomed(self) -> bool:
+        """Whether the agent knows whose documents these are."""
+        return self.state in {LinkState.OPEN, LinkState.RESUMING}
+
     # -- sending
 
     def send(self, document: Document) -> bool:

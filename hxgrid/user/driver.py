@@ -136,6 +136,7 @@ class Driver:
         self._blobs = BlobServer(shelf, self.links, network.clock)
         self._events: deque[Event] = deque()
         self._is_busy = False
+        self._has_forgotten = False  # global data, which agents out of reach did not hear of
         self._clearings = Clearings()
         self._next_request = 1
         self._heard: list[tuple[str, float | None]] = []
@@ -248,9 +249,11 @@ class Driver:
         self._data.forget(names)
         if self.journal is not None:
             self.journal.forget_data()
+        self._has_forgotten = True
         message = ForgetData(names=None if names is None else tuple(names))
-        for link in self.connections.open_links():
-            link.send(message)
+        for link in list(self.links.values()):
+            if link.is_welcomed:
+                link.send(message)
 
     def renew_hello(self) -> None:
         """Tell agents of changed settings, by a `Hello` that resumes the session."""
@@ -333,6 +336,9 @@ class Driver:
         """A session is open; part of `LinkOwner`."""
         self._names.set_name(link.agent, welcome.agent_name)
         self.connections.welcome(link)
+        if welcome.resumed and self._has_forgotten:
+            # It may have been out of reach. To ask again for one name too many costs little.
+            link.send(ForgetData())
         self._blobs.joined(link.agent, welcome.neighbours_served)
         self.feed(AgentWelcomed(link.agent, welcome))
         link.ping(self._clock.now())

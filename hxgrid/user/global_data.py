@@ -4,6 +4,11 @@ The application's callback is asked once per name, however many agents want it, 
 kept until the session ends or `forget_data` is called. With `volatile` it is asked for each request
 of an agent, and an agent's last answer is kept until its next one.
 
+The awkward case is a `forget_data` while the callback is being asked. Who waits gets that answer,
+but nobody keeps it: neither this side nor the agents, which are told to forget before it reaches
+them. Its bytes stay for as long as those agents may be fetching them, until the name is forgotten
+again; an agent that is slower still asks what the name means now.
+
 Three threads take part: the loop starts and ends each question, the callback runs on the callback
 thread, and what it has given is hashed (and spilled, if memory is short) beside the loop.
 """
@@ -13,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from hxgrid.errors import DataUnavailable, HxGridError
 from hxgrid.logs import get_logger
@@ -28,6 +33,7 @@ from hxgrid.wire.messages import DataAnswer, DataRequest
 GetData = Callable[[str], Any]
 Reply = Callable[[DataAnswer], object]
 Run = Callable[[Callable[[], None]], None]
+_Key = TypeVar("_Key")
 
 _log = get_logger("user")
 
@@ -43,7 +49,8 @@ class _Answer(NamedTuple):
 class _Asked:
     """One question under way, and who waits for its answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.waiting: list[tuple[int, Reply]] = []
         self.is_forgotten = False
 
@@ -70,6 +77,7 @@ class GlobalData:
         self._kept: dict[str, _Answer] = {}
         self._asked: dict[object, _Asked] = {}
         self._last: dict[tuple[str, str], str] = {}  # digest by agent and name, if volatile
+        self._late: dict[str, str] = {}  # digest by name, of answers forgotten before they came
 
     def bind(self, callback: GetData | None, is_volatile: bool) -> None:
         """Ask this callback from now on. From any thread."""
@@ -82,9 +90,11 @@ class GlobalData:
             answer = self._kept.pop(name, None)
             if answer is not None and answer.digest is not None:
                 self._shelf.release(answer.digest)
+        for name in list(self._late) if names is None else names:
+            self._keep(self._late, name, None)
         # What is just being asked for was asked before this call: it must not be kept.
-        for key, asked in self._asked.items():
-            if names is None or key in names:
+        for asked in self._asked.values():
+            if names is None or asked.name in names:
                 asked.is_forgotten = True
 
     def request(self, agent: str, request: DataRequest, reply: Reply) -> None:
@@ -97,7 +107,7 @@ class GlobalData:
         key: object = (agent, name) if self._is_volatile else name
         asked = self._asked.get(key)
         if asked is None or asked.is_forgotten:
-            asked = self._asked[key] = _Asked()
+            asked = self._asked[key] = _Asked(name)
             self._on_callback_thread(partial(self._ask, key, name, asked))
         asked.waiting.append((request.request, reply))
 
@@ -149,18 +159,21 @@ class GlobalData:
             del self._asked[key]
         is_volatile = isinstance(key, tuple)
         if isinstance(key, tuple):
-            self._keep_last(key, answer.digest)
-        elif not asked.is_forgotten and answer.digest is not None:
-            self._kept[str(key)] = answer
+            self._keep(self._last, key, answer.digest)
+        elif asked.is_forgotten:
+            self._keep(self._late, asked.name, answer.digest)
+        elif answer.digest is not None:
+            self._kept[asked.name] = answer
         for request, reply in asked.waiting:
             reply(_document(request, answer, is_volatile))
 
-    def _keep_last(self, key: tuple[str, str], digest: str | None) -> None:
-        before = self._last.pop(key, None)
+    def _keep(self, kept: dict[_Key, str], key: _Key, digest: str | None) -> None:
+        """Hold the bytes of an answer instead of those of the one before."""
+        before = kept.pop(key, None)
         if before is not None:
             self._shelf.release(before)
         if digest is not None:
-            self._last[key] = digest
+            kept[key] = digest
 
 
 def _document(request: int, answer: _Answer, is_volatile: bool) -> DataAnswer:

@@ -322,7 +322,11 @@ class Session(SessionViews):
         self._engine.driver.verifier.compare = compare
 
     def forget_data(self, name: str | None = None) -> None:
-        """Have global data of this name (None: all) asked for again when it is wanted next."""
+        """Have global data of this name (None: all) asked for again when it is wanted next.
+
+        Tasks submitted after this call get the new data, on all agents; streams that running tasks
+        hold stay as they are.
+        """
         self._check_usable()
         names = None if name is None else [name]
         self._engine.ask(lambda: self._engine.driver.forget_data(names))

@@ -155,6 +155,10 @@ class Driver:
         raw = ffi.NULL if path is None else path.encode()
         self.check(self.lib.hxg_host_answer_data(self.host, request, raw, why.encode()))
 
+    def forget(self, name: str | None) -> None:
+        raw = ffi.NULL if name is None else name.encode()
+        self.check(self.lib.hxg_host_forget_data(self.host, raw))
+
     # -- out
 
     def pump(self, until: Callable[[], object], limit_s: float = LONGEST_S) -> None:

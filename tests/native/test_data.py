@@ -109,3 +109,31 @@ def test_b17_getting_and_freeing_from_eight_threads_at_once(asking: Driver, blob
     expected = 300 * (ord("y") + ord("g"))
     assert {(each.outcome, each.output) for each in ended} == {(DONE, struct.pack("<I", expected))}
     assert None in asking.freed
+
+
+def test_data_that_python_forgets_are_asked_for_again(
+    asking: Driver, blob: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.write_bytes(b"new!")
+    asking.data = lambda _: str(blob)
+    for serial, name in enumerate((b"name", b"kept"), 1):
+        assert asking.call(serial, data=name).output[4:8] == b"geom"
+    asking.data = lambda _: str(other)
+    asking.forget("name")
+    assert asking.call(3, data=b"name").output[4:8] == b"new!"
+    assert asking.call(4, data=b"kept").output[4:8] == b"geom"
+    asking.forget(None)
+    assert asking.call(5, data=b"kept").output[4:8] == b"new!"
+    assert not asking.freed, "nobody needs to be told"
+
+
+def test_data_that_python_forgets_on_their_way_are_not_kept(asking: Driver, blob: Path) -> None:
+    asking.run(1, 1, b"name")
+    asking.pump(lambda: asking.wanted)
+    asking.forget("name")
+    asking.answer(asking.wanted[0][0], str(blob))
+    assert asking.wait_for(1)[0].outcome == DONE
+    asking.data = lambda _: str(blob)
+    assert asking.call(2, data=b"name").outcome == DONE
+    assert len(asking.wanted) == 2

@@ -99,6 +99,18 @@ def test_volatile_data_is_asked_for_again_after_it_was_freed(
     assert count > 1
 
 
+@pytest.mark.parametrize("name", ["data", None])
+def test_forgotten_data_is_new_in_every_thread_of_the_host(
+    session: hxgrid.Session, plain: Path, name: str | None
+) -> None:
+    contents = [b"old1", b"new2"]
+    for content in contents:
+        session.bind_get_data(lambda _, content=content: content)  # type: ignore[misc]
+        session.forget_data(name)
+        tasks = [submit(session, plain, "Data", b"data") for _ in range(16)]
+        assert {output_of(task)[4:8] for task in tasks} == {content}
+
+
 def test_a_large_blob_exists_once_however_many_read_it(
     session: hxgrid.Session, module: Path, tmp_path: Path
 ) -> None:

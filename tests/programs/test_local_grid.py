@@ -57,6 +57,66 @@ def test_each_task_comes_back_once_with_its_own_number(programs: Programs) -> No
     programs.expect_no_process_left()
 
 
+DATA_TASKS = """
+def read(agent, session_id, in_stream, out_stream):
+    out_stream.write(agent.get_data("mesh").read())
+
+def free(agent, session_id, in_stream, out_stream):
+    agent.get_data("mesh")
+    agent.free_cached_data("mesh")
+
+def compare(agent, session_id, in_stream, out_stream):
+    held = agent.get_data("mesh")
+    agent.report(0.5, "has it")
+    while (seen := agent.get_data("mesh").read()) == held.read():
+        held.seek(0)
+        if not agent.test_connection():
+            return False
+    held.seek(0)
+    out_stream.write(held.read() + seen)
+"""
+
+
+def test_forgotten_data_is_new_in_every_process_of_every_agent(
+    write_script: Callable[[str, str], Path],
+) -> None:
+    module = write_script("data_tasks.py", DATA_TASKS)
+    with hxgrid.connect("local", agents=2, slots=2) as session:
+
+        def results() -> set[bytes]:
+            tasks = [session.run_task(module, "read") for _ in range(40)]
+            return {bytes(task.result(LIMIT_S).getbuffer()) for task in tasks if task}
+
+        session.bind_get_data(lambda _name: b"first")
+        assert results() == {b"first"}
+        running = session.run_task(module, "compare")
+        assert running is not None
+        wait_until(lambda: running.progress_text == "has it", LIMIT_S, "the old data")
+        session.bind_get_data(lambda _name: b"second")
+        session.forget_data("mesh")
+        assert results() == {b"second"}
+        assert bytes(running.result(LIMIT_S).getbuffer()) == b"firstsecond"
+        session.bind_get_data(lambda _name: b"third")
+        session.forget_data()
+        assert results() == {b"third"}
+
+
+def test_volatile_data_that_one_process_frees_is_new_in_the_others(
+    write_script: Callable[[str, str], Path],
+) -> None:
+    module = write_script("data_tasks.py", DATA_TASKS)
+    versions = itertools.count()
+    with hxgrid.connect("local", slots=2) as session:
+        session.bind_get_data(lambda _name: b"%d" % next(versions), volatile=True)
+        running = session.run_task(module, "compare")
+        assert running is not None
+        wait_until(lambda: running.progress_text == "has it", LIMIT_S, "the first version")
+        freeing = session.run_task(module, "free")
+        assert freeing is not None
+        freeing.result(LIMIT_S)
+        assert bytes(running.result(LIMIT_S).getbuffer()) == b"01"
+
+
 @pytest.mark.slow
 def test_several_agents_of_an_embedded_grid_all_work(programs: Programs) -> None:
     job = Job(programs, "--address", "local", "--agents", "3", "--slots", "1")

@@ -105,6 +105,18 @@ def test_global_data_is_asked_once(session: InlineSession, files: list[Path]) ->
     assert asked == ["geometry", "geometry"]
 
 
+def test_forgotten_data_leaves_no_file_behind(session: InlineSession, files: list[Path]) -> None:
+    contents = iter([b"one", b"two", b"three"])
+    session.bind_get_data(lambda _name: next(contents))
+    for expected in (b"one", b"two", b"three"):
+        assert session.run_task(files, "data").result().getvalue() == expected
+        session.forget_data(None if expected == b"two" else "geometry")
+    assert list((session._folder / "data").iterdir()) == []
+    session.close()
+    with pytest.raises(hxgrid.SessionClosed):
+        session.forget_data()
+
+
 def test_without_an_answer_the_task_fails_and_says_why(
     session: InlineSession, files: list[Path]
 ) -> None:

@@ -177,6 +177,14 @@ class AnswerData:
 
 
 @dataclass(frozen=True, slots=True)
+class ForgetInProcess:
+    """Have a process ask again for global data of these names (None: all)."""
+
+    process: SlotProcess
+    names: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class LayOutFunction:
     """Put a function's files into the session's folder; `FunctionLaidOut` follows."""
 
@@ -299,6 +307,7 @@ ProcessOrder = (
     | KillProcess
     | LookAtProcess
     | AnswerData
+    | ForgetInProcess
 )
 SessionOrder = (
     OpenSession

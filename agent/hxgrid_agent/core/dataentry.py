@@ -20,7 +20,17 @@ class DataState(enum.Enum):
 class DataEntry:
     """What a name stands for, and who waits for it."""
 
-    __slots__ = ("digest", "is_volatile", "name", "path", "request", "size", "state", "waiters")
+    __slots__ = (
+        "digest",
+        "is_forgotten",
+        "is_volatile",
+        "name",
+        "path",
+        "request",
+        "size",
+        "state",
+        "waiters",
+    )
 
     def __init__(self, name: str, request: int) -> None:
         self.name = name
@@ -31,6 +41,8 @@ class DataEntry:
         self.size = 0
         self.is_volatile = False
         """Asked again after its copy was freed."""
+        self.is_forgotten = False
+        """The user has forgotten it since it was asked for: for those who wait only."""
         self.path = ""
         self.waiters: list[tuple[int, int]] = []
         """(process, its own request number)."""

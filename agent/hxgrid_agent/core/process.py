@@ -35,6 +35,7 @@ class SlotProcess:
         "began",
         "cpu_for",
         "cpu_s",
+        "data",
         "end_by",
         "functions",
         "handed",
@@ -66,6 +67,8 @@ class SlotProcess:
         """The permissions that it holds, and when it got each; sharing counts from there."""
         self.handed: dict[Key, Attempt] = {}
         """Attempts it has, in the order in which it runs them: the first one is running."""
+        self.data: set[str] = set()
+        """Names of global data that it asked for and has not freed, or been told to forget."""
         self.functions: set[int] = set()
         """Functions that it has been told."""
         self.started_at = now
@@ -108,6 +111,13 @@ class SlotProcess:
     def waiting_keys(self) -> list[Key]:
         """The attempts that it has and that have not begun."""
         return list(self.handed)[max(1, len(self.slots)) :]
+
+    def forget_data(self, name: str | None) -> None:
+        """Note that it has this global data no more; None: none at all."""
+        if name is None:
+            self.data.clear()
+        else:
+            self.data.discard(name)
 
     def note_runners(self, now: float) -> None:
         """Remember since when attempts run in a host, after a change of `handed` or `slots`."""

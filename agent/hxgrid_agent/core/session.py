@@ -20,6 +20,7 @@ class Session:
         "cancel_requests",
         "data",
         "ending_since",
+        "forgotten_data",
         "functions",
         "handle",
         "heard_at",
@@ -77,6 +78,8 @@ class Session:
         self.progress: dict[Key, AttemptProgress] = {}
         """The last report of each running attempt."""
         self.data: dict[str, DataEntry] = {}
+        self.forgotten_data: list[DataEntry] = []
+        """Of names that the user forgot while somebody waited for them."""
         self.cancel_requests: list[int] = []
         """`CancelAll` messages that wait for their `Ended`."""
         self.ending_since: float | None = None

@@ -172,6 +172,8 @@ class Slot:
         elif kind == frames.FUNCTION:
             spec = dict(fields["spec"], paths=tuple(fields["spec"]["paths"]))
             self._functions.offer(fields["function"], FunctionSpec(**spec))
+        elif kind == frames.FORGET_DATA:
+            self._agent.forget_data(fields["names"])
 
     def _set_up(self, page: str) -> None:
         notes = be_unobtrusive()

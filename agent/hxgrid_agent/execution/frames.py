@@ -34,6 +34,8 @@ END = 7
 """Empty: run the last hooks and end."""
 THREADS = 8
 """JSON: `count`: how many attempts a host process may run at a time from now on."""
+FORGET_DATA = 9
+"""JSON: `names`, or null for all: global data that must be asked for again."""
 
 # process to agent
 READY = 16

@@ -114,6 +114,8 @@ class Host:
             self._library.set_threads(fields["count"])
         elif kind == frames.DATA:
             self._library.answer_data(fields["request"], fields["path"], fields["text"])
+        elif kind == frames.FORGET_DATA:
+            self._library.forget_data(fields["names"])
 
     def _set_up(self, fields: dict[str, Any]) -> None:
         notes = be_unobtrusive(keeps_core_dumps=True)

@@ -168,6 +168,11 @@ class HostLibrary:
         # What cannot be mapped is told to those who wait.
         self.lib.hxg_host_answer_data(self._host, request, raw, why.encode())
 
+    def forget_data(self, names: Sequence[str] | None) -> None:
+        """Have global data of these names asked for again; None: all."""
+        for name in [self._ffi.NULL] if names is None else [each.encode() for each in names]:
+            self._check(self.lib.hxg_host_forget_data(self._host, name))
+
     def close(self) -> None:
         """Begin the end; an event tells when it is reached."""
         self._check(self.lib.hxg_host_close(self._host))

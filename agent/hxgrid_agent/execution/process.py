@@ -273,6 +273,13 @@ class TaskProcess:
         """Answer a `DataAsked`: the file to map, or why there is none."""
         self._send(frames.pack_json(frames.DATA, request=request, path=path, text=text))
 
+    def forget_data(self, names: Sequence[str] | None) -> None:
+        """Have it ask again for these global data; None: for all. Tasks keep what they hold."""
+        forgotten = None if names is None else list(names)
+        self._send(frames.pack_json(frames.FORGET_DATA, names=forgotten))
+        if not self._is_dead:
+            self._channel.ring()  # it may be inside a task that asks again
+
     # -- what can be seen without asking
 
     @property

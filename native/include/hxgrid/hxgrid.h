@@ -208,7 +208,8 @@ HXG_USER_API hxg_status hxg_answer(hxg_question *question, const void *data, uin
 /* The same with a file, which is mapped and must stay as it is while the session is open. */
 HXG_USER_API hxg_status hxg_answer_file(hxg_question *question, const char *path);
 
-/* Has data of this name, or with NULL all, asked for again when they are wanted next. */
+/* Has data of this name, or with NULL all, asked for again when they are wanted next: tasks that are
+   submitted after this call get the new ones. Streams that running tasks hold stay as they are. */
 HXG_USER_API hxg_status hxg_forget_data(hxg_session *session, const char *name);
 
 /* ---- settings and status; all of these ask the bridge */

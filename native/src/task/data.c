@@ -2,7 +2,8 @@
  *
  * The first task that wants a name makes a request, which Python takes as an event and answers with
  * a file; all who ask for the same name meanwhile wait for the same answer. What was answered is
- * kept mapped until a task frees it. Failures are not kept: the next one asks again.
+ * kept mapped until a task frees it, or Python says that it is to be forgotten. Failures are not
+ * kept: the next one asks again.
  *
  * The awkward case is a FreeCachedData while the answer is on its way. Whoever waits still gets that
  * answer, but it is not kept, and whoever asks later makes a request of its own.
@@ -135,8 +136,8 @@ int32_t hxg_data_get(hxg_cell *cell, const char *name, HxStream **stream) {
     return *stream != NULL ? HXG_S_OK : HXG_S_FALSE;
 }
 
-void hxg_data_forget(hxg_host *host, const char *name) {
-    hxg_item *item = hxg_item_make(HXG_EVENT_DATA_FREED, name);
+/* Keeps a name, or with NULL all, no longer, and tells Python by the item, if there is one. */
+static void forget(hxg_host *host, const char *name, hxg_item *item) {
     hxg_cached **at, *gone = NULL;
     hxg_request *request;
     int is_wake_due = 0;
@@ -170,6 +171,10 @@ void hxg_data_forget(hxg_host *host, const char *name) {
     }
 }
 
+void hxg_data_forget(hxg_host *host, const char *name) {
+    forget(host, name, hxg_item_make(HXG_EVENT_DATA_FREED, name));
+}
+
 void hxg_data_free(hxg_host *host) {
     while (host->cached != NULL) {
         hxg_cached *entry = host->cached;
@@ -186,6 +191,12 @@ void hxg_data_free(hxg_host *host) {
 }
 
 /* ---- what Python calls */
+
+hxg_status hxg_host_forget_data(hxg_host *host, const char *name) {
+    if (host == NULL) return hxg_fail(HXG_E_ARGUMENT, "host is NULL");
+    forget(host, name, NULL);
+    return HXG_OK;
+}
 
 hxg_status hxg_host_answer_data(hxg_host *host, uint32_t id, const char *path, const char *why) {
     char problem[256] = "";

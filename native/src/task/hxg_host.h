@@ -228,6 +228,10 @@ HXG_API hxg_status hxg_host_take_event(hxg_host *host, hxg_event *event);
 HXG_API hxg_status hxg_host_answer_data(hxg_host *host, uint32_t request, const char *path,
                                         const char *why);
 
+/* Makes tasks that want this name, or with NULL any, ask again. What they hold stays valid, and an
+   answer that is on its way is not kept. */
+HXG_API hxg_status hxg_host_forget_data(hxg_host *host, const char *name);
+
 /* Makes the host end: what has not begun comes back as NOT_STARTED, what runs is waited for (by its
    threads, not by the caller), EndSession is called for each started module, and then CLOSED is put
    among the events. Calling it again is harmless. */

@@ -149,3 +149,42 @@ def test_everything_can_be_freed_at_once(agent: TaskAgent, source: Source, tmp_p
 def test_a_report_is_kept_within_bounds(agent: TaskAgent, page: SharedPage) -> None:
     agent.report(7.0, "too much")
     assert wait_until(page.report, 1, "the report") == (1, 1.0, "too much")
+
+
+def test_forgotten_data_is_asked_for_again_and_nobody_is_told(
+    agent: TaskAgent, source: Source, tmp_path: Path
+) -> None:
+    (tmp_path / "scene").write_bytes(b"old")
+    (tmp_path / "light").write_bytes(b"light")
+    held = agent.get_data("scene")
+    agent.get_data("light")
+    (tmp_path / "scene").unlink()
+    (tmp_path / "scene").write_bytes(b"new")
+    agent.forget_data(["scene", "unknown"])
+    assert agent.get_data("scene").read() == b"new"
+    assert held.read() == b"old"
+    agent.get_data("light")
+    assert source.asked == ["scene", "light", "scene"]
+    agent.forget_data(None)
+    agent.get_data("light")
+    assert source.asked[3:] == ["light"]
+    assert source.freed == []
+
+
+def test_data_that_is_forgotten_on_its_way_is_not_kept(
+    agent: TaskAgent, source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scene").write_bytes(b"old")
+    ask = source.ask_data
+
+    def ask_and_forget(name: str) -> tuple[str | None, str]:
+        answer = ask(name)
+        agent.forget_data([name])  # by the thread that waits, which reads what comes
+        return answer
+
+    monkeypatch.setattr(source, "ask_data", ask_and_forget)
+    assert agent.get_data("scene").read() == b"old"
+    monkeypatch.undo()
+    (tmp_path / "scene").unlink()
+    (tmp_path / "scene").write_bytes(b"new")
+    assert agent.get_data("scene").read() == b"new"

@@ -170,6 +170,76 @@ def test_forgotten_data_is_asked_for_again(pair: tuple[Session, FakeAgent]) -> N
     assert _fetch(agent, after.digest) == b"new"
 
 
+def test_what_is_forgotten_while_the_callback_is_asked_is_not_kept(
+    pair: tuple[Session, FakeAgent],
+) -> None:
+    session, agent = pair
+    contents = iter([b"old", b"new"])
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def give(_name: str) -> bytes:
+        content = next(contents)
+        is_asked.set()
+        may_answer.wait(20)
+        return content
+
+    session.bind_get_data(give)
+    agent.say(ask_data("x", 1))
+    is_asked.wait(20)
+    session.forget_data("x")
+    agent.say(ask_data("x", 2))
+    wait_until(lambda: len(session._engine.data._asked["x"].waiting) == 1, 10, "the second")
+    may_answer.set()
+    before, after = _answers(agent, 2)
+    assert _fetch(agent, after.digest) == b"new"
+    assert _fetch(agent, before.digest) == b"old", "whoever waited for it may still fetch it"
+    session.forget_data("x")
+    shelf = session._engine.shelf
+    assert shelf.content(str(before.digest)) is None, "nor is it held for ever"
+    assert shelf.content(str(after.digest)) is None
+
+
+def test_volatile_data_that_is_forgotten_while_it_is_asked_for_is_asked_for_anew(
+    pair: tuple[Session, FakeAgent],
+) -> None:
+    session, agent = pair
+    contents = iter([b"old", b"new"])
+    is_asked, may_answer = threading.Event(), threading.Event()
+
+    def give(_name: str) -> bytes:
+        content = next(contents)
+        is_asked.set()
+        may_answer.wait(20)
+        return content
+
+    session.bind_get_data(give, volatile=True)
+    agent.say(ask_data("x", 1))
+    is_asked.wait(20)
+    session.forget_data("x")
+    agent.say(ask_data("x", 2))
+    may_answer.set()
+    assert _fetch(agent, _answers(agent, 2)[1].digest) == b"new"
+
+
+def test_an_agent_that_was_out_of_reach_is_told_to_forget_when_it_is_back(
+    pair: tuple[Session, FakeAgent],
+) -> None:
+    session, agent = pair
+
+    def forgets() -> list[ForgetData]:
+        return [one for one in list(agent.documents) if isinstance(one, ForgetData)]
+
+    agent.forget_connection()
+    wait_until(lambda: len(agent.hellos) == 2, 20, "the session to be resumed")
+    assert forgets() == []
+    wait_until(lambda: session.connection_status.connected_agents == 1, 10, "the agent to be back")
+    session.forget_data("x")
+    wait_until(lambda: len(forgets()) == 1, 10, "ForgetData")
+    agent.forget_connection()
+    wait_until(lambda: len(forgets()) == 2, 20, "ForgetData again")
+    assert forgets()[1].names is None
+
+
 def test_volatile_data_is_asked_for_each_time(pair: tuple[Session, FakeAgent]) -> None:
     session, agent = pair
     contents = iter([b"first", b"second"])

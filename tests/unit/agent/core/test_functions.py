@@ -1,6 +1,13 @@
 from __future__ import annotations
 
-from hxgrid.wire.messages import BlobAnswer, DataAnswer, DataRequest, ForgetData, Outcome
+from hxgrid.wire.messages import (
+    BlobAnswer,
+    DataAnswer,
+    DataRequest,
+    ForgetData,
+    Outcome,
+    Reason,
+)
 from hxgrid_agent.core import actions as act
 from hxgrid_agent.core import events as ev
 from tests.unit.agent.core.rig import DIGEST, Rig, User, file
@@ -252,6 +259,85 @@ def test_forgotten_data_is_asked_for_again() -> None:
     user.say(ForgetData(names=("x",)))
     rig.handle(ev.DataWanted(process, 2, "x"))
     assert len(rig.said(DataRequest)) == 1
+
+
+OTHER = "cd" * 32
+
+
+def answer_data(rig: Rig, user: User, digest: str = DIGEST) -> None:
+    """Say which blob the name is that was asked for last."""
+    request = rig.said(DataRequest)[-1].request
+    user.say(DataAnswer(request=request, found=True, digest=digest, bytes=10))
+
+
+def test_processes_that_have_forgotten_data_are_told() -> None:
+    rig, user, processes = with_tasks(3)
+    get(rig, user, processes[0], volatile=False)
+    rig.handle(ev.DataWanted(processes[1], 1, "x"))
+    rig.clear()
+    user.say(ForgetData(names=("other", "x")))
+    told = {order.process.number: order.names for order in rig.all(act.ForgetInProcess)}
+    assert told == dict.fromkeys(processes[:2], ("other", "x"))
+    rig.clear()
+    user.say(ForgetData())
+    assert not rig.all(act.ForgetInProcess), "nobody has anything any more"
+
+
+def test_freed_data_is_freed_in_the_other_processes_too() -> None:
+    rig, user, processes = with_tasks(3)
+    for volatile in (False, True):
+        get(rig, user, processes[0], volatile=volatile)
+        rig.handle(ev.DataWanted(processes[1], 1, "x"))
+        rig.clear()
+        rig.handle(ev.DataFreed(processes[0], "x" if volatile else None))
+        assert [order.process.number for order in rig.all(act.ForgetInProcess)] == [processes[1]]
+        user.say(ForgetData())
+        rig.clear()
+
+
+def test_what_is_forgotten_while_it_is_asked_for_is_for_those_who_wait_only() -> None:
+    rig, user, processes = with_tasks(2)
+    rig.handle(ev.DataWanted(processes[0], 1, "x"))
+    user.say(ForgetData(names=("x",)))
+    assert [order.process.number for order in rig.all(act.ForgetInProcess)] == [processes[0]]
+    answer_data(rig, user)
+    rig.handle(ev.BlobFound(DIGEST, "/store/old"))
+    assert [each.path for each in rig.all(act.AnswerData)] == ["/store/old"]
+    rig.handle(ev.DataWanted(processes[1], 1, "x"))
+    answer_data(rig, user, OTHER)
+    rig.handle(ev.BlobFound(OTHER, "/store/new"))
+    assert [each.path for each in rig.all(act.AnswerData)] == ["/store/old", "/store/new"]
+    assert not rig.all(act.UnpinBlob), "the old one may just be being opened"
+    user.say(ForgetData(names=("another",)))
+    assert [order.digest for order in rig.all(act.UnpinBlob)] == [DIGEST]
+
+
+def test_what_is_forgotten_while_it_is_fetched_is_asked_for_anew_if_it_does_not_come() -> None:
+    rig, user, [process] = with_tasks(1)
+    rig.handle(ev.DataWanted(process, 1, "x"))
+    answer_data(rig, user)
+    rig.handle(ev.BlobFound(DIGEST, None))
+    user.say(ForgetData(names=("x",)))
+    request = rig.all(act.RequestBlob)[-1].request
+    user.say(BlobAnswer(request=request, found=False, text="not any more"))
+    assert not rig.all(act.AnswerData)
+    assert len(rig.said(DataRequest)) == 2
+    answer_data(rig, user, OTHER)
+    rig.handle(ev.BlobFound(OTHER, "/store/new"))
+    assert [each.path for each in rig.all(act.AnswerData)] == ["/store/new"]
+    rig.handle(ev.DataWanted(process, 2, "x"))
+    assert len(rig.said(DataRequest)) == 2
+
+
+def test_data_forgotten_on_the_way_leaves_nothing_when_its_session_ends() -> None:
+    rig, user, [process] = with_tasks(1)
+    rig.handle(ev.DataWanted(process, 1, "x"))
+    user.say(ForgetData())
+    session = rig.core.table.by_id[user.id]
+    assert session.forgotten_data
+    user.goodbye()
+    rig.handle(ev.ProcessDied(process, Reason(text="ended")))
+    assert not session.forgotten_data
 
 
 def test_a_question_is_repeated_after_a_resumed_hello() -> None:

@@ -11,6 +11,7 @@ import pytest
 from hxgrid.modules.calls import open_outcome, unpack_outcomes
 from hxgrid.wire.messages import Outcome
 from hxgrid_agent.execution.events import DataAsked, DataGivenUp
+from tests.harness.wait import wait_until
 from tests.unit.agent.execution.conftest import SmallAgent
 
 VERSION = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -293,6 +294,26 @@ def test_freed_data_is_told_and_asked_for_again(agent: SmallAgent) -> None:
     assert agent.await_event(DataGivenUp).name == "a"
     assert agent.await_event(DataGivenUp).name is None
     assert agent.result().outcome == Outcome.DONE
+
+
+def test_forgotten_data_is_asked_for_again_by_a_task_that_runs(agent: SmallAgent) -> None:
+    old, new, flag = (agent.folder / name for name in ("old", "new", "flag"))
+    old.write_bytes(b"old")
+    new.write_bytes(b"new")
+    agent.run(
+        agent.body(
+            "held = agent.get_data('a')",
+            f"open({str(flag)!r}, 'w').close()",
+            # No pause of its own: it must be told while it runs.
+            "while (seen := agent.get_data('a').read()) == b'old': agent.test_connection()",
+            "out_stream.write(held.read() + seen)",
+        )
+    )
+    agent.process.answer_data(agent.await_event(DataAsked).request, str(old))
+    wait_until(flag.exists, 10, "the task to have the old data")
+    agent.process.forget_data(["a"])
+    agent.process.answer_data(agent.await_event(DataAsked).request, str(new))
+    assert agent.result().payload == b"oldnew"
 
 
 def test_the_global_lock_of_a_dead_holder_is_free(agent: SmallAgent) -> None:
