@@ -15,7 +15,7 @@ import logging
 import logging.handlers
 import re
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,12 +105,21 @@ def configure_logging(
     for handler in list(root.handlers):
         root.removeHandler(handler)
         handler.close()
-    root.addHandler(_formatted(logging.StreamHandler(sys.stderr)))
+    root.addHandler(_formatted(_ErrorOutput(sys.stderr)))
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
         root.addHandler(_formatted(_rotating(file, file_max_bytes, file_count)))
     root.setLevel(level.upper())
     root.propagate = False
+
+
+class _ErrorOutput(logging.StreamHandler[TextIO]):
+    """Writes lines to standard error, for as long as somebody is there to read them."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Say nothing of an output that is closed: there is nowhere to say it."""
+        if not isinstance(sys.exc_info()[1], OSError | ValueError):
+            super().handleError(record)
 
 
 def _rotating(file: Path, max_bytes: int, count: int) -> logging.Handler:

@@ -144,7 +144,9 @@ class Opening:
         opened = threading.Event()
         try:
             session, entries = self._make(settings)
-            threading.Thread(target=self._tell_of_search, args=(opened,), daemon=True).start()
+            threading.Thread(
+                target=self._tell_of_search, args=(opened,), name="hxgrid-search", daemon=True
+            ).start()
             session.open(entries, FOR_EVER_S if self.wish.keeps_looking else self.wish.timeout_s)
         except Exception as error:  # noqa: BLE001 - the application is told, whatever it was
             self._give_up(error)

@@ -68,6 +68,7 @@ def _take_pipes() -> tuple[int, int]:
         for descriptor in (0, 1):
             msvcrt.setmode(descriptor, os.O_BINARY)
     else:
+        _fill_standard_error()
         # What the application has open is not for us, nor for what we start.
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     source, target = os.dup(0), os.dup(1)
@@ -76,6 +77,17 @@ def _take_pipes() -> tuple[int, int]:
     os.close(null)
     os.dup2(2, 1)
     return source, target
+
+
+def _fill_standard_error() -> None:
+    """Have standard error be something: a pipe would get its number where it is closed."""
+    try:
+        os.fstat(2)
+    except OSError:
+        null = os.open(os.devnull, os.O_WRONLY)
+        if null != 2:
+            os.dup2(null, 2)
+            os.close(null)
 
 
 def _say_hello(writer: FrameWriter) -> None:

@@ -27,9 +27,10 @@ class Waiter:
             self._epoll.modify(handle, wanted)
 
     def forget(self, handle: int) -> None:
-        """Wait for it no more; harmless if it is closed or was never watched."""
-        with contextlib.suppress(OSError):
-            self._epoll.unregister(handle)
+        """Wait for it no more; harmless if it is closed or was never watched, and after `close`."""
+        if not self._epoll.closed:
+            with contextlib.suppress(OSError):
+                self._epoll.unregister(handle)
 
     def wait(self, timeout_s: float) -> list[tuple[int, int]]:
         """Return what is ready: handles, with READABLE and WRITABLE to test for."""

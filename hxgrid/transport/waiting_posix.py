@@ -25,7 +25,7 @@ class Waiter:
             self.forget(handle)
 
     def forget(self, handle: int) -> None:
-        """Wait for it no more; harmless if it is closed or was never watched."""
+        """Wait for it no more; harmless if it is closed or was never watched, and after `close`."""
         with contextlib.suppress(KeyError):
             self._poll.unregister(handle)
 

@@ -25,7 +25,7 @@ class Waiter:
         self._poller.register(handle, wanted)
 
     def forget(self, handle: int) -> None:
-        """Wait for it no more; harmless if it is closed or was never watched."""
+        """Wait for it no more; harmless if it is closed or was never watched, and after `close`."""
         if handle in self._poller:
             self._poller.unregister(handle)
 

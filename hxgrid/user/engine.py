@@ -56,6 +56,8 @@ from hxgrid.wire.messages import Hello, RosterEntry
 COORDINATOR_PORT: Final = 4100
 ASK_LIMIT_S: Final = 10.0
 """The loop answers within milliseconds, or something is very wrong."""
+LOOK_S: Final = 0.1
+"""How often somebody who waits for the loop looks whether it has ended."""
 STOP_LIMIT_S: Final = 0.3
 """How long a closing session waits for a thread that runs code of the application."""
 
@@ -102,7 +104,10 @@ class Engine:
         self.several_grids: tuple[str, ...] = ()
         self._data_bytes = 0  # global data in memory; the side thread's
         self.found = threading.Event()
-        """Set when a roster has come, several grids have answered, or we are not let in."""
+        """Set when a roster has come, several grids have answered, we are not let in, or it is too
+        late for all that."""
+        self.is_stopped = False
+        self._life = threading.Lock()  # of start and stop: whichever comes first
         self._security = security
         limits = SocketLimits(
             max_frame_bytes=settings.max_message_bytes, max_connections=settings.max_connections
@@ -155,15 +160,21 @@ class Engine:
             self.loop.call_soon_threadsafe(self._apply_on_loop)
 
     def start(self, entries: Sequence[RosterEntry] | None) -> None:
-        """Begin to turn; with `entries` the grid is known, without it is looked for."""
-        self.spill.open()
-        if entries is None:
-            self.roster = self._make_roster_link()
-            self.loop.call_soon_threadsafe(self.roster.start)
-        else:
-            self.loop.call_soon_threadsafe(lambda: self.on_roster(entries, (), True))
-        self.thread.start()
-        self.diary.start()
+        """Begin to turn; with `entries` the grid is known, without it is looked for.
+
+        Raises `SessionClosed` if another thread has closed the session before it began.
+        """
+        with self._life:
+            if self.is_stopped:
+                raise SessionClosed("the session was closed while it was being opened")
+            self.spill.open()
+            if entries is None:
+                self.roster = self._make_roster_link()
+                self.loop.call_soon_threadsafe(self.roster.start)
+            else:
+                self.loop.call_soon_threadsafe(lambda: self.on_roster(entries, (), True))
+            self.thread.start()
+            self.diary.start()
 
     def ask(self, question: Callable[[], _T]) -> _T:
         """Have a question answered by the loop's thread, and wait for it."""
@@ -184,8 +195,12 @@ class Engine:
         if not self.thread.is_alive():
             raise SessionClosed("the session is closed")
         self.loop.call_soon_threadsafe(answer)
-        if not answered.wait(ASK_LIMIT_S):
-            raise SessionClosed("the session's thread does not answer")
+        for _ in range(round(ASK_LIMIT_S / LOOK_S)):
+            if answered.wait(LOOK_S) or not self.thread.is_alive():
+                break
+        if not answered.is_set():
+            why = "does not answer" if self.thread.is_alive() else "has ended"
+            raise SessionClosed(f"the session's thread {why}")
         if errors:
             raise errors[0]
         return answers[0]
@@ -193,6 +208,10 @@ class Engine:
     def stop(self, *, drop_callbacks: bool) -> None:
         """Say goodbye to agents, end the threads, close the sockets. Once."""
         over = threading.Event()
+        with self._life:
+            # From here on nothing starts; what has been started is ended below.
+            self.is_stopped = True
+        self.found.set()
         self.diary.close()
         if self.thread.is_alive():
             self.loop.call_soon_threadsafe(

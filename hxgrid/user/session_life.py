@@ -68,17 +68,21 @@ class SessionLife:
         """Start; without `entries` of known agents a grid is looked for.
 
         Called by `connect`. Raises `NoGridFound`, `VersionMismatch` or `AuthenticationError`, and
-        is closed then.
+        is closed then; `SessionClosed` as soon as another thread has closed it.
         """
+        engine = self._engine
         lifetime.add(self)
         try:
-            self._engine.start(entries)
+            engine.start(entries)
             if entries is None:
-                wait_event(self._engine.found, timeout)
-                if not self._engine.is_grid_found:
-                    raise self._engine.no_grid_found(timeout)
+                wait_event(engine.found, timeout)
+                if engine.is_stopped:
+                    raise SessionClosed("the session was closed while a grid was looked for")
+                if not engine.is_grid_found:
+                    raise engine.no_grid_found(timeout)
         except BaseException:
             self.close(cancel=True)
+            lifetime.remove(self)  # unless whoever closed it was there before it was added
             raise
 
     # ------------------------------------------------------------------ failures

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import io
 import logging
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,3 +96,26 @@ def test_the_library_alone_is_silent(capsys: pytest.CaptureFixture[str]) -> None
     logging.getLogger("hxgrid").addHandler(logging.NullHandler())
     get_logger("room").error("nobody asked")
     assert capsys.readouterr().err == ""
+
+
+def test_nothing_is_said_of_an_error_output_that_is_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Gone(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    closed = io.StringIO()
+    closed.close()
+    for output in (closed, Gone()):
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "stderr", output)
+            configure_logging()
+        get_logger("room").warning("nobody reads this")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_wrong_line_is_told_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging()
+    logging.getLogger("hxgrid.room").warning("%d", "no number")
+    assert "Logging error" in capsys.readouterr().err

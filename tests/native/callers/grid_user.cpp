@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 #include <thread>
@@ -195,9 +196,23 @@ static void counts() {
     CHECK(user->Release() == 1);
 }
 
-int main() {
+// Users that are released before their bridge can have opened anything.
+static void brief(int rounds) {
+    for (int round = 0; round < rounds; round++) {
+        user = CreateGridUserObject(IGridUser::VERSION);
+        CHECK(user != NULL);
+        std::this_thread::sleep_for(std::chrono::milliseconds(5 * round));
+        CHECK(user->Release() == 0);
+    }
+}
+
+int main(int argc, char **argv) {
     DWORD version = 0;
     void *object = NULL;
+    if (argc > 1) {
+        brief(std::atoi(argv[1]));
+        return 0;
+    }
     CHECK(CreateGridUserObject(1) == NULL);
     user = CreateGridUserObject(IGridUser::VERSION);
     CHECK(user != NULL);

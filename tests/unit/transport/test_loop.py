@@ -184,6 +184,15 @@ def test_stop_after_close_is_harmless() -> None:
     loop.stop()
 
 
+def test_unregistering_after_close_is_harmless(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    loop = Loop(MonotonicClock(), "test")
+    loop.register(pair[0], lambda: None)
+    loop.close()
+    loop.unregister(pair[0])
+
+
 def test_an_idle_loop_uses_no_processor(loop: Loop) -> None:
     handler, me = Handler(), psutil.Process()
     before, watch = me.cpu_times(), Stopwatch()
