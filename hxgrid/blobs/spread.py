@@ -252,6 +252,13 @@ class Spread:
             return []
         return self._start_waiting()
 
+    def given_up(self, agent: str, request: int) -> list[Decision]:
+        """Note that an agent wants no more of what it asked for, whether its turn came or not."""
+        for key, ask in list(self._waiting.items()):
+            if key[0] == agent and ask.request == request:
+                del self._waiting[key]
+        return self.sent(agent, request)
+
     def tick(self, now: float) -> list[Decision]:
         """Remind those who wait that they are not forgotten."""
         if self._remind_at is None or now < self._remind_at:

@@ -67,6 +67,7 @@ from hxgrid.user.verifying import Verifier
 from hxgrid.wire.batches import Key, ResultRecord
 from hxgrid.wire.messages import (
     AttemptProgress,
+    BlobDone,
     BlobHeld,
     BlobRequest,
     CancelAll,
@@ -314,6 +315,8 @@ class Driver:
                 self._blobs.asked(link, document)
             case BlobHeld():
                 self._blobs.held(link, document)
+            case BlobDone():
+                self._blobs.done(link, document)
             case DataRequest():
                 self._data.request(link.agent, document, partial(self._answer, link, document.name))
             case Ended():

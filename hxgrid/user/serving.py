@@ -19,6 +19,7 @@ from hxgrid.user.blobs import BlobShelf
 from hxgrid.wire.limits import MAX_CHUNK_DIGESTS
 from hxgrid.wire.messages import (
     BlobAnswer,
+    BlobDone,
     BlobHeld,
     BlobRequest,
     ExpectNeighbour,
@@ -94,10 +95,14 @@ class BlobServer:
 
     def sent(self, link: AgentLink, request: int) -> None:
         """A transfer has arrived at an agent, or nearly."""
-        for key, each in list(self._sending.items()):
-            if key[0] == link.agent and each.request == request:
-                del self._sending[key]
+        self._end(link.agent, request)
         self._carry_out(self._spread.sent(link.agent, request))
+
+    def done(self, link: AgentLink, message: BlobDone) -> None:
+        """An agent wants no more of what it has asked for."""
+        if self._end(link.agent, message.request):
+            link.stop_blob(message.request)
+        self._carry_out(self._spread.given_up(link.agent, message.request))
 
     def tick(self, now: float) -> None:
         """Remind those who wait that they are not forgotten; pass over those that do not read."""
@@ -173,6 +178,17 @@ class BlobServer:
             bytes=ask.size,
             chunks=base64.b64encode(listed).decode("ascii"),
         )
+
+    def _end(self, agent: str, request: int) -> bool:
+        """Count a transfer as over; False if it is not under way."""
+        found = [
+            key
+            for key, each in self._sending.items()
+            if key[0] == agent and each.request == request
+        ]
+        for key in found:
+            del self._sending[key]
+        return bool(found)
 
     def _forget(self, agent: str) -> None:
         self._sending = {key: each for key, each in self._sending.items() if key[0] != agent}

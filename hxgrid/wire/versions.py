@@ -6,9 +6,10 @@ PROTOCOL_MAJOR = 1
 """Changes when old and new programs can no longer understand each other; a peer of another
 major version is refused with a message that names both."""
 
-PROTOCOL_MINOR = 1
+PROTOCOL_MINOR = 2
 """Changes when something is added that an older program may ignore. 1.1: `Challenge` and `Proof`
-in place of the loopback token; only grids without keys that trust no network notice."""
+in place of the loopback token; only grids without keys that trust no network notice. 1.2:
+`BlobDone`, without which a user sends on what an agent has given up."""
 
 
 def is_compatible(major: int) -> bool:

@@ -30,7 +30,7 @@ from hxgrid.streams.digests import (
 )
 from hxgrid.wire.batches import Buffer
 from hxgrid.wire.limits import MAX_NEIGHBOURS
-from hxgrid.wire.messages import BlobAnswer, BlobHeld, Neighbour, NeighbourRequest
+from hxgrid.wire.messages import BlobAnswer, BlobDone, BlobHeld, Neighbour, NeighbourRequest
 from hxgrid_agent.core.actions import (
     AskNeighbour,
     DropFetch,
@@ -374,11 +374,17 @@ class BlobDesk:
         self._ask(blob, now)
 
     def _end_request(self, blob: Blob) -> None:
-        """Want no more of the request under way."""
+        """Want no more of the request under way, and say so to who would send it."""
         fetch = blob.fetch
         assert fetch is not None
+        if self._by_request.get(fetch.request) is not blob:
+            return  # there is none, or it was said before
         if fetch.source is not None and fetch.asks_neighbour:
             self._table.out.append(LeaveNeighbour(fetch.source, fetch.request))
+        elif fetch.source is not None and not fetch.is_complete:
+            session = self._table.sessions.get(int(fetch.source))
+            if session is not None and not session.is_ending:
+                self._table.send(session.peer, BlobDone(request=fetch.request))
         self._forget_request(fetch)
 
     def _write(self, blob: Blob, offset: int, payload: Buffer) -> None:

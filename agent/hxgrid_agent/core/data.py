@@ -113,7 +113,7 @@ class DataDesk:
             entry = session.data.pop(name, None)
             if entry is None:
                 continue
-            if entry.waiters:
+            if any(number in self._table.processes for number, _ in entry.waiters):
                 entry.is_forgotten = True
                 session.forgotten_data.append(entry)
             else:

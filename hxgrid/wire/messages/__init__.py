@@ -55,6 +55,7 @@ from __future__ import annotations
 from hxgrid.wire.codes import AttemptFlag, Batch, ChunkOf, Outcome
 from hxgrid.wire.messages.blobs import (
     BlobAnswer,
+    BlobDone,
     BlobHeld,
     BlobRequest,
     DataAnswer,
@@ -100,6 +101,7 @@ __all__ = [
     "AttemptProgress",
     "Batch",
     "BlobAnswer",
+    "BlobDone",
     "BlobHeld",
     "BlobRequest",
     "CancelAll",
@@ -153,7 +155,16 @@ ToAgent = (
     | NeighbourDone
 )
 FromAgent = (
-    Welcome | Load | Refusal | WhoAreYou | Ended | BlobRequest | BlobAnswer | BlobHeld | DataRequest
+    Welcome
+    | Load
+    | Refusal
+    | WhoAreYou
+    | Ended
+    | BlobRequest
+    | BlobAnswer
+    | BlobHeld
+    | BlobDone
+    | DataRequest
 )
 ToCoordinator = AgentStatus | RosterRequest
 FromCoordinator = StatusReceived | Roster | Refusal

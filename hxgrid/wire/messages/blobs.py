@@ -113,3 +113,10 @@ class NeighbourDone(Document):
 
     number: Literal[73] = 73
     request: TaskNumber
+
+
+class BlobDone(Document):
+    """74, agent to user, since 1.2: send no more of this blob."""
+
+    number: Literal[74] = 74
+    request: TaskNumber

@@ -11,7 +11,7 @@ import pytest
 import hxgrid
 from hxgrid.streams import Stream
 from hxgrid.user.session import Session
-from hxgrid.wire.messages import DataAnswer, ForgetData
+from hxgrid.wire.messages import BlobDone, DataAnswer, ForgetData
 from tests.harness.wait import wait_until
 from tests.unit.user.conftest import MakeSession, echo
 from tests.unit.user.fake_agent import FakeAgent, ask_blob, ask_data
@@ -152,6 +152,20 @@ def test_b13_one_shared_stream_may_be_given_again_and_again(
     assert len({answer.digest for answer in _answers(agent, 3)}) == 1
     shared.seek(0, 2)
     shared.write(b", and still usable")
+
+
+def test_what_an_agent_gives_up_is_sent_no_more(pair: tuple[Session, FakeAgent]) -> None:
+    session, agent = pair
+    session.bind_get_data(lambda _name: bytes(20_000_000))
+    agent.say(ask_data("geometry"))
+    (answer,) = _answers(agent, 1)
+    assert answer.digest is not None
+    (link,) = session._engine.driver.links.values()
+    agent.takes_chunks = False  # so that what it gets is never enough to be sent the rest
+    agent.say(ask_blob(answer.digest, agent.hellos[0].ticket, 5))
+    wait_until(lambda: len(link._outbox) == 1, 10, "the transfer to begin")
+    agent.say(BlobDone(request=5))
+    wait_until(lambda: len(link._outbox) == 0, 10, "the transfer to be given up")
 
 
 def test_forgotten_data_is_asked_for_again(pair: tuple[Session, FakeAgent]) -> None:

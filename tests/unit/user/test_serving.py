@@ -14,6 +14,7 @@ from hxgrid.user.blobs import BlobShelf
 from hxgrid.user.serving import STUCK_S, BlobServer
 from hxgrid.wire.messages import (
     BlobAnswer,
+    BlobDone,
     BlobHeld,
     BlobRequest,
     Document,
@@ -93,6 +94,26 @@ def test_the_first_is_served_and_told_the_digests_of_all_chunks() -> None:
     assert (answer.found, answer.bytes, answer.elsewhere) == (True, len(LARGE), ())
     assert base64.b64decode(answer.chunks) == b"".join(BLOB.chunks)
     assert rig.link(0).transfers == [(1, 5)]
+
+
+def test_what_an_agent_has_given_up_is_sent_no_more_and_somebody_else_is_served() -> None:
+    rig = Rig(MAX_DIRECT + 2)
+    for number in range(MAX_DIRECT + 2):
+        rig.ask(number, 7, blob=SMALL)
+    waiting, last = rig.link(MAX_DIRECT), rig.link(MAX_DIRECT + 1)
+    assert waiting.transfers == last.transfers == []
+
+    def give_up(link: Link, request: int = 7) -> None:
+        rig.server.done(cast(Any, link), BlobDone(request=request))
+
+    give_up(rig.link(0), 8)
+    assert rig.link(0).stopped == [], "another one"
+    give_up(waiting)  # its turn has not come
+    assert waiting.stopped == []
+    give_up(rig.link(0))
+    give_up(rig.link(0))
+    assert rig.link(0).stopped == [7]
+    assert (waiting.transfers, last.transfers) == ([], [(7, 0)])
 
 
 def test_the_next_is_told_where_its_neighbour_is() -> None:

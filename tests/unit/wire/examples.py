@@ -169,6 +169,7 @@ DOCUMENTS: list[Document] = [
     messages.ExpectNeighbour(agent=SESSION, public_key="k" * 40),
     messages.NeighbourRequest(request=78, session=SESSION, digest=DIGEST, offset=5, proof=DIGEST),
     messages.NeighbourDone(request=78),
+    messages.BlobDone(request=79),
     messages.DataRequest(request=78, name="geometry"),
     messages.DataAnswer(request=78, found=True, digest=DIGEST, bytes=10, volatile=True),
     messages.ForgetData(names=("geometry",)),

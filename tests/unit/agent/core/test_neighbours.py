@@ -9,6 +9,7 @@ from hxgrid.blobs.proof import prove
 from hxgrid.streams.digests import CHUNK_BYTES, hash_bytes
 from hxgrid.wire.messages import (
     BlobAnswer,
+    BlobDone,
     BlobHeld,
     ExpectNeighbour,
     Neighbour,
@@ -126,6 +127,38 @@ def test_a_neighbour_that_does_not_serve_is_named_to_the_user_who_serves_the_res
     request = fetching.to_user[-1]
     assert (request.offset, request.failed) == (100, (NEAR.agent,))
     assert fetching.rig.all(act.LeaveNeighbour) == [act.LeaveNeighbour(NEAR.agent, order.request)]
+
+
+def test_a_user_is_told_when_nobody_wants_what_it_sends() -> None:
+    fetching = Fetching()
+    request = fetching.to_user[-1].request
+    fetching.user.say(BlobAnswer(request=request, found=True, bytes=SIZE, chunks=LISTED))
+    fetching.rig.handle(ev.BlobChunkReceived(fetching.user.peer, request, 0, CONTENT[:100]))
+    fetching.user.offer(kind="module", entry="run", files=(file(digest="e" * 64),))
+    assert fetching.rig.said(BlobDone) == [BlobDone(request=request)]
+    assert fetching.rig.all(act.DropFetch)
+    dropped = fetching.rig.core.table.dropped
+    fetching.rig.handle(ev.BlobChunkReceived(fetching.user.peer, request, 100, CONTENT[100:]))
+    assert fetching.rig.core.table.dropped == dropped + 1
+    assert len(fetching.rig.said(BlobDone)) == 1
+
+
+def test_a_user_that_has_sent_all_or_leaves_is_told_nothing() -> None:
+    fetching = Fetching()
+    fetching.have()
+    fetching.user.offer(kind="module", entry="run", files=(file(digest="e" * 64),))
+    other = Fetching()
+    other.user.goodbye()
+    assert fetching.rig.said(BlobDone) == other.rig.said(BlobDone) == []
+
+
+def test_a_user_is_told_when_the_disk_takes_no_more() -> None:
+    fetching = Fetching()
+    request = fetching.to_user[-1].request
+    fetching.user.say(BlobAnswer(request=request, found=True, bytes=SIZE, chunks=LISTED))
+    fetching.rig.handle(ev.BlobChunkReceived(fetching.user.peer, request, 0, CONTENT[:100]))
+    fetching.rig.handle(ev.BlobBroken(BLOB.digest, "the disk is full", is_damaged=False))
+    assert fetching.rig.said(BlobDone) == [BlobDone(request=request)]
 
 
 def test_a_silent_neighbour_is_left_after_a_second() -> None:
