@@ -116,6 +116,31 @@ def test_a_wrong_setting_is_told_when_opening(caller: Path) -> None:
     assert "max_attempts" in out.lower()
 
 
+COUNTED = """
+def RunTask(agent, session_id, in_stream, out_stream):
+    with open({runs!r}, "a") as runs:
+        runs.write("x")
+    out_stream.write(b"x" * 13)
+"""
+
+
+def test_a_native_application_gets_the_results_of_its_earlier_run(
+    caller: Path, tmp_path: Path
+) -> None:
+    module, runs, journal = (tmp_path / name for name in ("counted.py", "runs", "journal"))
+    module.write_text(COUNTED.format(runs=str(runs)))
+    for _ in range(2):
+        calling.run_caller(
+            caller, "numbered", CALLER_MODULE=str(module), HXGRID_USER_JOURNAL=str(journal)
+        )
+    assert runs.read_text() == "x" * 10, "each of its tasks has run once"
+    module.write_text(module.read_text() + "# another one\n")
+    calling.run_caller(
+        caller, "numbered", CALLER_MODULE=str(module), HXGRID_USER_JOURNAL=str(journal)
+    )
+    assert runs.read_text() == "x" * 20
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_h5_two_hundred_times_open_and_close_under_traffic(caller: Path) -> None:
