@@ -32,6 +32,7 @@ ALL = (
     "normalmapper_memory",
     "stopped_agent",
     "submission",
+    "safety_nets",
     "spread",
     "tail",
     "growth",

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -95,12 +96,12 @@ def keyed_grid(slots: int = SLOTS) -> Iterator[Grid]:
 
 
 @contextlib.contextmanager
-def connected(address: str, slots: int) -> Iterator[hxgrid.Session]:
+def connected(address: str, slots: int, **arguments: Any) -> Iterator[hxgrid.Session]:
     """Open a session and wait until an agent is there."""
     deadline = time.monotonic() + 30.0
     while True:
         try:
-            session = hxgrid.connect(address, timeout=30.0)
+            session = hxgrid.connect(address, timeout=30.0, **arguments)
             break
         except hxgrid.NoGridFound:
             if time.monotonic() > deadline:
