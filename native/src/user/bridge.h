@@ -1,4 +1,4 @@
-/* bridge.h: the bridge process and the pipes to it; bridge_posix.c, bridge_windows.c. */
+/* bridge.h: the bridge process and the pipes to it; find.c, bridge_posix.c, bridge_windows.c. */
 #ifndef HXG_BRIDGE_H
 #define HXG_BRIDGE_H
 
@@ -22,6 +22,17 @@ enum { HXG_PATH_BYTES = 4096 };
 /* Writes the path of the program that is to be started. 0, and a text that says what to install, if
    there is none. */
 int hxg_bridge_find(const char *wanted, char *path, char *why, size_t room);
+
+/* What the search wants to know of the system. */
+extern const char hxg_bridge_name[];    /* of the program's file */
+extern const char hxg_programs_below[]; /* where in a Python environment its programs are */
+extern const char hxg_path_separator;
+int hxg_is_program(const char *path);
+int hxg_library_path(char *path, size_t room); /* of the library that this is part of; 0: unknown */
+int hxg_find_on_path(char *path);
+
+/* Takes the last part off a path; 0 if it has but one. */
+int hxg_cut_to_folder(char *path);
 
 /* Starts it. 0 and why, if the system refuses. */
 int hxg_bridge_start(hxg_bridge *bridge, const char *path, char *why, size_t room);

@@ -37,38 +37,19 @@
 
 extern char **environ;
 
-static const char program_name[] = "hxgrid-bridge";
+const char hxg_bridge_name[] = "hxgrid-bridge";
+const char hxg_programs_below[] = "/bin";
+const char hxg_path_separator = '/';
 
-static int is_program(const char *path) { return access(path, X_OK) == 0; }
+int hxg_is_program(const char *path) { return access(path, X_OK) == 0; }
 
-static int cut_to_folder(char *path) {
-    char *end = strrchr(path, '/');
-    if (end == NULL) return 0;
-    *end = '\0';
-    return 1;
-}
-
-static int find_beside(char *path) {
+int hxg_library_path(char *path, size_t room) {
     Dl_info info;
-    char folder[HXG_PATH_BYTES];
-    if (dladdr((const void *)program_name, &info) == 0 || info.dli_fname == NULL) return 0;
-    if (snprintf(folder, sizeof folder, "%s", info.dli_fname) >= (int)sizeof folder) return 0;
-    if (!cut_to_folder(folder)) return 0;
-    if (snprintf(path, HXG_PATH_BYTES, "%s/%s", folder, program_name) < HXG_PATH_BYTES
-        && is_program(path)) {
-        return 1;
-    }
-    /* A Python environment has its packages, and the library, some folders below its programs. */
-    while (cut_to_folder(folder)) {
-        if (snprintf(path, HXG_PATH_BYTES, "%s/bin/%s", folder, program_name) < HXG_PATH_BYTES
-            && is_program(path)) {
-            return 1;
-        }
-    }
-    return 0;
+    if (dladdr((const void *)hxg_bridge_name, &info) == 0 || info.dli_fname == NULL) return 0;
+    return snprintf(path, room, "%s", info.dli_fname) < (int)room;
 }
 
-static int find_on_path(char *path) {
+int hxg_find_on_path(char *path) {
     const char *folders = getenv("PATH"), *end;
     for (; folders != NULL && *folders != '\0'; folders = *end == ':' ? end + 1 : end) {
         int length;
@@ -76,34 +57,12 @@ static int find_on_path(char *path) {
         if (end == NULL) end = folders + strlen(folders);
         length = (int)(end - folders);
         if (length > 0
-            && snprintf(path, HXG_PATH_BYTES, "%.*s/%s", length, folders, program_name)
+            && snprintf(path, HXG_PATH_BYTES, "%.*s/%s", length, folders, hxg_bridge_name)
                    < HXG_PATH_BYTES
-            && is_program(path)) {
+            && hxg_is_program(path)) {
             return 1;
         }
     }
-    return 0;
-}
-
-int hxg_bridge_find(const char *wanted, char *path, char *why, size_t room) {
-    const char *said = "the program given";
-    if (wanted == NULL || *wanted == '\0') {
-        wanted = getenv("HXGRID_BRIDGE");
-        said = "HXGRID_BRIDGE";
-    }
-    if (wanted != NULL && *wanted != '\0') {
-        if (strlen(wanted) < HXG_PATH_BYTES && is_program(wanted)) {
-            strcpy(path, wanted);
-            return 1;
-        }
-        snprintf(why, room, "%s names %s, which is no program that can be run", said, wanted);
-        return 0;
-    }
-    if (find_beside(path) || find_on_path(path)) return 1;
-    snprintf(why, room,
-             "the program %s was not found beside the library or on the path; install hxGrid with"
-             " `pip install hxgrid`, or name the program in the environment variable HXGRID_BRIDGE",
-             program_name);
     return 0;
 }
 
@@ -245,7 +204,7 @@ void hxg_program_folder(char *path, size_t room) {
         path[length > 0 ? length : 0] = '\0';
     }
 #endif
-    if (!cut_to_folder(path)) path[0] = '\0';
+    if (!hxg_cut_to_folder(path)) path[0] = '\0';
 }
 
 uint32_t hxg_process_number(void) { return (uint32_t)getpid(); }

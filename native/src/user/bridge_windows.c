@@ -13,64 +13,27 @@
 
 #include "../common/hxg_platform.h"
 
-static const char program_name[] = "hxgrid-bridge.exe";
+const char hxg_bridge_name[] = "hxgrid-bridge.exe";
+const char hxg_programs_below[] = "\\Scripts";
+const char hxg_path_separator = '\\';
 
-static int is_program(const char *path) {
+int hxg_is_program(const char *path) {
     DWORD attributes = GetFileAttributesA(path);
     return attributes != INVALID_FILE_ATTRIBUTES && (attributes & FILE_ATTRIBUTE_DIRECTORY) == 0;
 }
 
-static int cut_to_folder(char *path) {
-    char *end = strrchr(path, '\\');
-    if (end == NULL) return 0;
-    *end = '\0';
-    return 1;
-}
-
-static int find_beside(char *path) {
-    char folder[HXG_PATH_BYTES];
+int hxg_library_path(char *path, size_t room) {
     HMODULE self;
-    DWORD flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS
-                  | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
-    if (!GetModuleHandleExA(flags, program_name, &self)) return 0;
-    if (GetModuleFileNameA(self, folder, sizeof folder) >= sizeof folder) return 0;
-    if (!cut_to_folder(folder)) return 0;
-    if (snprintf(path, HXG_PATH_BYTES, "%s\\%s", folder, program_name) < HXG_PATH_BYTES
-        && is_program(path)) {
-        return 1;
-    }
-    /* A Python environment has its packages, and the library, some folders below its programs. */
-    while (cut_to_folder(folder)) {
-        if (snprintf(path, HXG_PATH_BYTES, "%s\\Scripts\\%s", folder, program_name)
-                < HXG_PATH_BYTES
-            && is_program(path)) {
-            return 1;
-        }
-    }
-    return 0;
+    DWORD length, flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS
+                          | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    if (!GetModuleHandleExA(flags, hxg_bridge_name, &self)) return 0;
+    length = GetModuleFileNameA(self, path, (DWORD)room);
+    return length != 0 && length < room;
 }
 
-int hxg_bridge_find(const char *wanted, char *path, char *why, size_t room) {
-    const char *said = "the program given";
-    if (wanted == NULL || *wanted == '\0') {
-        wanted = getenv("HXGRID_BRIDGE");
-        said = "HXGRID_BRIDGE";
-    }
-    if (wanted != NULL && *wanted != '\0') {
-        if (strlen(wanted) < HXG_PATH_BYTES && is_program(wanted)) {
-            strcpy(path, wanted);
-            return 1;
-        }
-        snprintf(why, room, "%s names %s, which does not exist", said, wanted);
-        return 0;
-    }
-    if (find_beside(path)) return 1;
-    if (SearchPathA(NULL, program_name, NULL, HXG_PATH_BYTES, path, NULL) != 0) return 1;
-    snprintf(why, room,
-             "the program %s was not found beside the library or on the path; install hxGrid with"
-             " `pip install hxgrid`, or name the program in the environment variable HXGRID_BRIDGE",
-             program_name);
-    return 0;
+int hxg_find_on_path(char *path) {
+    DWORD length = SearchPathA(NULL, hxg_bridge_name, NULL, HXG_PATH_BYTES, path, NULL);
+    return length != 0 && length < HXG_PATH_BYTES;
 }
 
 /* A handle that only the one child may inherit is made inheritable, and listed for it. */
@@ -193,7 +156,7 @@ void hxg_bridge_free(hxg_bridge *bridge) {
 
 void hxg_program_folder(char *path, size_t room) {
     DWORD length = GetModuleFileNameA(NULL, path, (DWORD)room);
-    if (length == 0 || length >= room || !cut_to_folder(path)) path[0] = '\0';
+    if (length == 0 || length >= room || !hxg_cut_to_folder(path)) path[0] = '\0';
 }
 
 uint32_t hxg_process_number(void) { return GetCurrentProcessId(); }
