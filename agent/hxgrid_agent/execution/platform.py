@@ -6,7 +6,11 @@ import sys
 
 if sys.platform == "win32":
     from hxgrid_agent.execution.spawn_windows import has_dumped_core, has_exited, socket_pair, spawn
-    from hxgrid_agent.execution.tree_windows import (
+else:
+    from hxgrid_agent.execution.spawn_posix import has_dumped_core, has_exited, socket_pair, spawn
+
+if sys.platform == "linux":
+    from hxgrid_agent.execution.tree_linux import (
         MARK,
         continue_tree,
         cpu_seconds,
@@ -16,28 +20,19 @@ if sys.platform == "win32":
         stop_tree,
     )
 else:
-    from hxgrid_agent.execution.spawn_posix import has_dumped_core, has_exited, socket_pair, spawn
+    from hxgrid_agent.execution.tree_walking import (
+        MARK,
+        continue_tree,
+        cpu_seconds,
+        hasten,
+        is_stopped,
+        stop_tree,
+    )
 
-    if sys.platform == "linux":
-        from hxgrid_agent.execution.tree_linux import (
-            MARK,
-            continue_tree,
-            cpu_seconds,
-            hasten,
-            is_stopped,
-            kill_tree,
-            stop_tree,
-        )
+    if sys.platform == "win32":
+        from hxgrid_agent.execution.tree_windows import kill_tree
     else:
-        from hxgrid_agent.execution.tree_psutil import (
-            MARK,
-            continue_tree,
-            cpu_seconds,
-            hasten,
-            is_stopped,
-            kill_tree,
-            stop_tree,
-        )
+        from hxgrid_agent.execution.tree_psutil import kill_tree
 
 __all__ = [
     "MARK",

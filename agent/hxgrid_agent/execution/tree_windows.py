@@ -1,22 +1,16 @@
-"""A task process and everything it has started, on Windows: a job object that holds them all.
+"""Killing a task process and everything it has started, on Windows: a job object holds them all.
 
 The job ends all its processes when its last handle is closed, so they also end with the agent.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import subprocess
 import sys
 from ctypes import wintypes
 
-import psutil
-
 assert sys.platform == "win32"
-
-MARK = "HXGRID_SLOT"
-"""The environment variable that all processes of one task process have in common."""
 
 _EXTENDED_LIMIT_INFORMATION = 9
 _KILL_ON_JOB_CLOSE = 0x2000
@@ -84,48 +78,3 @@ def kill_tree(process: subprocess.Popen[bytes], mark: str) -> None:  # noqa: ARG
     if job is not None:
         _kernel.TerminateJobObject(job, _EXIT_CODE)
         _kernel.CloseHandle(job)
-
-
-def hasten(pid: int) -> None:
-    """Do nothing: what dies here does so without its priority."""
-    del pid
-
-
-def stop_tree(process: subprocess.Popen[bytes], mark: str) -> None:  # noqa: ARG001
-    """Freeze a task process and all that belongs to it."""
-    for member in _members(process):
-        with contextlib.suppress(psutil.Error):
-            member.suspend()
-
-
-def continue_tree(process: subprocess.Popen[bytes], mark: str) -> None:  # noqa: ARG001
-    """Let a frozen tree go on."""
-    for member in _members(process):
-        with contextlib.suppress(psutil.Error):
-            member.resume()
-
-
-def cpu_seconds(process: subprocess.Popen[bytes]) -> float | None:
-    """Return the processor time of a task process and its descendants; None if it is gone."""
-    used_s = 0.0
-    members = _members(process)
-    for member in members:
-        with contextlib.suppress(psutil.Error):
-            times = member.cpu_times()
-            used_s += times.user + times.system
-    return used_s if members else None
-
-
-def is_stopped(process: subprocess.Popen[bytes]) -> bool:
-    """Say whether all threads of the process are suspended, whoever did it."""
-    with contextlib.suppress(psutil.Error):
-        return bool(psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
-    return False
-
-
-def _members(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    try:
-        root = psutil.Process(process.pid)
-        return [root, *root.children(recursive=True)]
-    except psutil.Error:
-        return []
