@@ -21,6 +21,7 @@ from typing import Any
 import psutil
 
 import hxgrid
+from tests.harness.wait import wait_until
 
 SLOTS = 2
 TOKEN = "token"
@@ -107,10 +108,7 @@ def connected(address: str, slots: int, **arguments: Any) -> Iterator[hxgrid.Ses
             if time.monotonic() > deadline:
                 raise
     with session:
-        while session.connection_status.slots < slots:
-            if time.monotonic() > deadline:
-                raise SystemExit("no agent has come")
-            time.sleep(0.01)
+        wait_until(lambda: session.connection_status.slots >= slots, 30.0, "agents to come")
         yield session
 
 

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 import tomllib
+from functools import partial
 from pathlib import Path
 
 from hxgrid_examples.errors import JobError
@@ -23,11 +24,13 @@ from hxgrid_examples.mandelbrot.view import View, parse_view
 from benchmarks.find_locations import HEIGHT, WIDTH, judged
 from benchmarks.grids import Grid, keyed_grid
 from benchmarks.measuring import RUNS, Answer, Spread, ratio_of, take_turns, write
+from tests.harness.wait import wait_until
 
 LOCATIONS = Path(__file__).with_name("locations.toml")
 MUST_S = 10.0
 TURNS = 3
 CANCEL_S = 0.5
+START_S = 60.0
 # No computer of today ends this before it is cancelled.
 FOR_EVER = 1_000_000_000
 
@@ -88,8 +91,7 @@ def cancelling(grid: Grid, runner: Runner, view: View) -> Answer:
         drawing = Drawing(view, FOR_EVER, method="grid-exact")
         thread = threading.Thread(target=drawing.run, args=(runner,))
         thread.start()
-        while not any(sent.whereabouts() for sent in drawing.coarse):
-            time.sleep(0.01)
+        wait_until(partial(_is_on_its_way, drawing), START_S, "a tile to be sent")
         began = time.perf_counter()
         drawing.cancel()
         thread.join()
@@ -104,6 +106,10 @@ def cancelling(grid: Grid, runner: Runner, view: View) -> Answer:
         grid=grid.kind,
         details={"cancel": values},
     )
+
+
+def _is_on_its_way(drawing: Drawing) -> bool:
+    return any(sent.whereabouts() for sent in drawing.coarse)
 
 
 if __name__ == "__main__":

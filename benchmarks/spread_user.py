@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import hxgrid
+from tests.harness.wait import wait_until
 
 TASK = str(Path(__file__).parent / "tasks" / "spread.py")
 
@@ -46,11 +47,9 @@ class Spreading:
 def main(address: str, agents: int, megabytes: int, runs: int) -> None:
     """Measure one agent and all of them, in turns."""
     with hxgrid.connect(address, trust_network=True, timeout=30.0) as session:
-        deadline = time.monotonic() + 60.0
-        while session.connection_status.connected_agents < agents:
-            if time.monotonic() > deadline:
-                raise SystemExit("the agents have not come")
-            time.sleep(0.05)
+        wait_until(
+            lambda: session.connection_status.connected_agents >= agents, 60.0, "the agents to come"
+        )
         session.update_settings(send_duplicate_tasks=False)
         spreading = Spreading(session, megabytes * 1_000_000)
         numbers: dict[str, list[float]] = {"one": [], "all": []}
