@@ -32,11 +32,17 @@ def pi_module(folder: Path, *, for_windows: bool, for_here: bool = False) -> Pat
 
 def pi_application(folder: Path, processor: str, libraries: Path) -> Path:
     """Compile the pi application, with the library beside it as it is installed on Windows."""
-    library = folder / "hxGridUserDLL.dll"
-    shutil.copyfile(libraries / library.name, library)
+    library = put_library(folder, libraries)
     target = folder / "picalculator.exe"
     _cpp(processor, "picalculator.cpp", target, str(library))
     return target
+
+
+def put_library(folder: Path, libraries: Path) -> Path:
+    """Put the library beside an application, as it is installed on Windows."""
+    library = folder / "hxGridUserDLL.dll"
+    shutil.copyfile(libraries / library.name, library)
+    return library
 
 
 def c_module(folder: Path, source: Path) -> Path:

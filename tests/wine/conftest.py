@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tests.harness.processes import Programs
 from tests.native import building
 from tests.wine import python
 from tests.wine.grids import MixedGrid
+from tests.wine.pascal import PascalForWindows, sources
 from tests.wine.running import Wine
 
 TEST_LIMIT_S = 900
@@ -36,6 +38,14 @@ def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
     made.begin()
     yield made
     made.end()
+
+
+@pytest.fixture(scope="session")
+def pascal(tmp_path_factory: pytest.TempPathFactory) -> PascalForWindows:
+    """Free Pascal with the units that it needs for Windows."""
+    if sources() is None or shutil.which("fpc") is None:
+        pytest.skip("needs fpc and fpc-source (make system)")
+    return PascalForWindows(tmp_path_factory.mktemp("pascal"))
 
 
 @pytest.fixture

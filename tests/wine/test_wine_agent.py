@@ -12,6 +12,7 @@ from tests.harness.processes import Programs
 from tests.harness.wait import wait_until
 from tests.wine import building
 from tests.wine.grids import MixedGrid, module
+from tests.wine.pascal import PascalForWindows
 from tests.wine.running import LIMIT_S, Wine
 
 TASKS = module("windows_tasks.py")
@@ -55,6 +56,14 @@ def test_it_runs_functions_of_an_executor(alone: MixedGrid) -> None:
 
 def test_it_runs_a_task_of_a_windows_library(alone: MixedGrid, tmp_path: Path) -> None:
     pi = building.pi_module(tmp_path, for_windows=True)
+    with alone.session() as session:
+        assert compute_pi(session, [pi]) == building.expected()
+
+
+def test_it_runs_a_task_in_pascal(
+    alone: MixedGrid, pascal: PascalForWindows, tmp_path: Path
+) -> None:
+    pi = pascal.compile(building.EXAMPLE / "pi_task.pas", tmp_path / "pi_task_pascal.dll")
     with alone.session() as session:
         assert compute_pi(session, [pi]) == building.expected()
 

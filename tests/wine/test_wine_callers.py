@@ -9,6 +9,7 @@ import pytest
 from tests.native import building as native_building
 from tests.wine import building
 from tests.wine.grids import MixedGrid
+from tests.wine.pascal import PascalForWindows
 from tests.wine.running import Wine
 
 WINE_32 = Path("/usr/lib/i386-linux-gnu/wine")
@@ -33,6 +34,18 @@ def test_a_windows_application_gets_the_same_digits(
     out = compute(wine, grid, application, *way)
     assert f"PI=3.{building.expected()}\n" in out
     assert ("189 of 189 digits, 1 agents" in out) == bool(way)
+
+
+def test_an_application_in_pascal_gets_the_same_digits(
+    wine: Wine, grid: MixedGrid, pascal: PascalForWindows, tmp_path: Path
+) -> None:
+    building.pi_module(tmp_path, for_windows=False, for_here=True)
+    building.put_library(tmp_path, wine.libraries)
+    source = building.EXAMPLE / "picalculator.pas"
+    application = pascal.compile(source, tmp_path / "picalculator.exe")
+    grid.agent_here(slots=2)
+    task = ("--task", "pi_task_cpp.dll")
+    assert f"PI=3.{building.expected()}\n" in compute(wine, grid, application, *task)
 
 
 @pytest.mark.system("i686-w64-mingw32-g++")
