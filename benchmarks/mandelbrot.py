@@ -91,7 +91,7 @@ def cancelling(grid: Grid, runner: Runner, view: View) -> Answer:
         drawing = Drawing(view, FOR_EVER, method="grid-exact")
         thread = threading.Thread(target=drawing.run, args=(runner,))
         thread.start()
-        wait_until(partial(_is_on_its_way, drawing), START_S, "a tile to be sent")
+        wait_until(partial(_has_begun, drawing), START_S, "the first tile")
         began = time.perf_counter()
         drawing.cancel()
         thread.join()
@@ -108,8 +108,8 @@ def cancelling(grid: Grid, runner: Runner, view: View) -> Answer:
     )
 
 
-def _is_on_its_way(drawing: Drawing) -> bool:
-    return any(sent.whereabouts() for sent in drawing.coarse)
+def _has_begun(drawing: Drawing) -> bool:
+    return any(sent.is_done for sent in drawing.coarse)
 
 
 if __name__ == "__main__":

@@ -212,12 +212,12 @@ class Explorer:
 def _progress(drawing: Drawing | None) -> dict[str, Any]:
     if drawing is None:
         return {"stage": "", "share": 1.0, "tileCount": 0, "running": []}
-    running: list[tuple[int, int, int, int, str, int]] = []
+    running: list[tuple[int, int, int, int, str]] = []
     for sent in list(drawing.sent):
         placement: Placement | None = None if sent.is_done else sent.whereabouts()
         if placement is not None:
             tile = sent.tile
-            running.append((tile.x0, tile.y0, tile.x1, tile.y1, *placement))
+            running.append((tile.x0, tile.y0, tile.x1, tile.y1, placement.agent))
     return {
         "stage": drawing.stage,
         "share": drawing.progress(),

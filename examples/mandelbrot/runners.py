@@ -28,17 +28,18 @@ Place = Callable[["Placement | None", bytes], None]
 
 
 class Placement(NamedTuple):
-    """Where a task runs, or ran."""
+    """Who has a task, or had it."""
 
     agent: str
-    slot: int
+    slot: int | None
+    """None: not known as long as the agent has not said so."""
 
 
 class Handle(Protocol):
     """A task that was submitted."""
 
     def placement(self) -> Placement | None:
-        """Return where it runs or ran; None while it waits."""
+        """Return who has or had it; None while nobody has."""
 
     def spans(self) -> list[Span]:
         """Return when and where it ran, each attempt that has ended."""
@@ -102,11 +103,12 @@ class GridHandle:
     task: hxgrid.Task | None = None
 
     def placement(self) -> Placement | None:
-        """Return where its newest attempt runs or ran."""
+        """Return who has or had its newest attempt that is wanted."""
         attempts = self.task.attempts if self.task is not None else ()
         for attempt in reversed(attempts):
-            if attempt.started is not None and attempt.outcome in {"running", "done"}:
-                return Placement(attempt.agent, attempt.slot or 0)
+            # Agents tell of a task when it has ended: until then it is "sent".
+            if attempt.outcome in {"sent", "done"}:
+                return Placement(attempt.agent, attempt.slot)
         return None
 
     def spans(self) -> list[Span]:

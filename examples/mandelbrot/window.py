@@ -153,8 +153,7 @@ def _moved(view: View, move: Any) -> View:
 
 
 def _described(sent: Sent) -> list[Any]:
-    agent, slot = sent.placement or ("", 0)
-    return [*sent.tile, agent, slot]
+    return [*sent.tile, *(sent.placement or ("", None))]
 
 
 def _number(query: dict[str, list[str]], name: str) -> int:

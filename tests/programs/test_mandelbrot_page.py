@@ -174,6 +174,82 @@ def test_saving_gives_the_picture_that_is_seen(hands: Hands) -> None:
     assert colours > 50
 
 
+# A number that differs where what a canvas shows does.
+DRAWN = """
+const canvas = document.getElementById(arguments[0]), copy = document.createElement('canvas');
+copy.width = canvas.width; copy.height = canvas.height;
+const pen = copy.getContext('2d', { willReadFrequently: true }); pen.drawImage(canvas, 0, 0);
+const bytes = pen.getImageData(0, 0, copy.width, copy.height).data;
+let sum = 0;
+for (let i = 0; i < bytes.length; i += 4) sum = (sum * 31 + bytes[i] + 7 * bytes[i + 2]) >>> 0;
+return sum
+"""
+
+
+def test_palettes_and_relief_change_the_picture_and_not_the_place(hands: Hands) -> None:
+    before = hands.idle()
+    seen = {hands.browser.execute_script(DRAWN, "picture")}
+    for number in range(1, 8):  # the seventh is the first again
+        hands.keys("p")
+        seen.add(hands.browser.execute_script(DRAWN, "picture"))
+        assert len(seen) == min(number + 1, 7)
+    hands.keys("r")
+    assert hands.browser.execute_script(DRAWN, "picture") not in seen
+    hands.keys("r")
+    assert hands.facts()["job"] == before["job"]
+
+
+def test_the_map_of_agents_is_there_as_long_as_it_is_wanted(hands: Hands) -> None:
+    hands.idle()
+    wait_until(lambda: hands.browser.execute_script(DRAWN, "overlay") == 0, 20, "the glow to end")
+    hands.keys("m")
+    assert hands.browser.execute_script(DRAWN, "overlay") != 0
+    (row,) = hands.browser.find_elements("css selector", "#legend li")
+    assert row.text.splitlines()[0].startswith("local")
+    hands.keys("m")
+    assert hands.browser.execute_script(DRAWN, "overlay") == 0
+
+
+def test_a_small_window_shows_the_picture_first(hands: Hands) -> None:
+    size = hands.browser.get_window_size()
+    hands.browser.set_window_size(600, 900)
+    try:
+        hands.browser.refresh()
+        hands.idle()
+        width = hands.browser.execute_script("return document.documentElement.scrollWidth")
+        assert width <= 600
+        assert not hands.browser.find_element("id", "panel").is_displayed()
+        hands.browser.find_element("id", "more").click()
+        assert hands.browser.find_element("id", "panel").is_displayed()
+    finally:
+        hands.browser.set_window_size(size["width"], size["height"])
+        hands.browser.refresh()
+        hands.idle()
+
+
+def test_without_a_grid_the_window_says_that_it_searches(tmp_path: Path) -> None:
+    def nowhere() -> hxgrid.Session:
+        raise hxgrid.NoGridFound("nobody answers")
+
+    view = parse_view("-0.5", "0", "0.3", 100, 100)
+    with (
+        Explorer(Code(), nowhere) as explorer,
+        Window(explorer, view, 300) as window,
+        open_browser(tmp_path, 900, 700) as browser,
+    ):
+        browser.get(window.url)
+        hands = Hands(browser, tmp_path)
+        wait_until(
+            lambda: (
+                hands.facts()["connection"] == "searching for coordinator"
+                and hands.facts()["says"].endswith("waiting for a grid")
+            ),
+            LIMIT_S,
+            "the word that there is no grid",
+            seen=hands.facts,
+        )
+
+
 def test_cancel_stops_at_once(hands: Hands) -> None:
     from selenium.webdriver.support.ui import Select
 
@@ -184,6 +260,12 @@ def test_cancel_stops_at_once(hands: Hands) -> None:
     for name, text in DAYS.items():
         hands.type_in(name, text)
     wait_until(lambda: hands.facts()["says"].startswith("zoom 1 · 10^18 · a first"), 60, "work")
+    # Who has which tile is told meanwhile, and how far it is.
+    legend = hands.browser.find_element("id", "legend")
+    wait_until(lambda: " now" in legend.text, 60, "an agent with a tile", seen=lambda: legend.text)
+    bar = hands.browser.find_element("id", "bar")
+    assert bar.get_attribute("class") == "busy"
+    assert bar.get_attribute("aria-valuenow") != ""
     hands.browser.find_element("id", "cancel").click()
     wait_until(lambda: "nothing runs any more" in hands.facts()["toast"], 20, "the end")
     wait_until(lambda: hands.facts()["busy"] == "false", 20, "the page to know")

@@ -106,6 +106,20 @@ def test_buttons_and_keys_change_what_is_shown(page: Preview, browser: Any) -> N
     assert browser.find_element("id", "light").get_attribute("aria-pressed") == "true"
 
 
+def test_a_small_window_has_the_buttons_near_the_mesh(page: Preview, browser: Any) -> None:
+    page.finished(picture(0.5))
+    browser.set_window_size(600, 1000)
+    wait_until(lambda: status(browser).startswith("done"), LIMIT_S, "the whole map")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= 600
+    places = [
+        browser.execute_script(
+            f"return document.getElementById('{name}').getBoundingClientRect().y"
+        )
+        for name in ("scene", "looks", "map")
+    ]
+    assert places == sorted(places)
+
+
 def test_a_program_that_ends_leaves_what_it_sent(tmp_path: Path) -> None:
     with open_browser(tmp_path, 900, 700) as browser:
         with preview() as page:

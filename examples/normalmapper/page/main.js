@@ -1,7 +1,7 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 const view = { turn: 0.6, tilt: 0.35, distance: 2.6, look: "lit", wire: false, follow: false,
-               pointer: [0.35, 0.55], spin: true };
+               pointer: [0.35, 0.55] };
 const gl = $("scene").getContext("webgl2", { antialias: true, preserveDrawingBuffer: true });
 const map2d = $("map").getContext("2d");
 let mesh = null, texture = null, facts = null, next = 0, isDrawn = false;
