@@ -1,132 +1,125 @@
-"""A second NormalMapper, for tests: slow, in numpy, without a tree, and with no code in common.
+"""A second NormalMapper, for tests: in numpy, slow, and with no code in common.
 
-It follows the description of what is computed, one texel after the other, with every triangle of
-the high mesh tried for every line. Rules beyond "closest" and "furthest" are not in it.
+It follows the description of what is computed, one triangle of the low mesh after the other. What a
+line hits is told by `lines.py`.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from tests.unit.examples.normalmapper.corners import Mesh, unit
+from tests.unit.examples.normalmapper.lines import Hits, Lines
+from tests.unit.examples.normalmapper.rules import TINY, Rule
+
 Array = np.ndarray[Any, Any]
 
-TINY = 1e-7
+UP = np.array([0.0, 0.0, 1.0])
 
 
-def unit(v: Array, otherwise: tuple[float, float, float] = (1, 0, 0)) -> Array:
-    length = math.sqrt(float(v @ v))
-    return np.array(otherwise, float) if length < TINY else v / length
+def samples(digit: int = 0, *, has_corners: bool = False) -> Array:
+    """Return the places of the samples of `digit`; 0 is the middle alone, 10 is the digit 0."""
+    corners = [(0.5, 0.5), (0.5, -0.5), (-0.5, 0.5), (-0.5, -0.5)] if has_corners else []
+    steps = [(i + 1) / (digit + 2) - 0.5 for i in range(digit + 1 if digit else 0)]
+    return np.array([(0.0, 0.0), *corners, *((x, y) for y in steps for x in steps)])
 
 
-@dataclass
-class Mesh:
-    """Positions, normals (n, 3, 3), texture coordinates (n, 3, 2)."""
-
-    flat: Array
-    positions: Array = field(init=False)
-    normals: Array = field(init=False)
-    uv: Array = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.positions = self.flat[:, :9].reshape(-1, 3, 3)
-        self.normals = self.flat[:, 9:18].reshape(-1, 3, 3)
-        self.uv = self.flat[:, 18:].reshape(-1, 3, 2)
+def rays(divisions: int) -> Array:
+    """Return rays over z, and their weights."""
+    quarter = []
+    for i in range(1, divisions + 1):
+        for j in range(1, divisions + 1):
+            z, turn = i / (divisions + 1), j / (divisions + 1) * math.pi / 2
+            wide = math.sqrt(1 - z * z)
+            quarter.append((wide * math.cos(turn), wide * math.sin(turn), z, z))
+    whole = [(a * x, b * y, z, w) for a in (1, -1) for b in (1, -1) for x, y, z, w in quarter]
+    return np.array([*whole, (0, 0, 1, 1)])  # those on the horizon weigh nothing
 
 
-def frames(mesh: Mesh) -> Array:
-    """Return (tangent, binormal) of each corner: (n, 3, 2, 3)."""
-    entries: list[dict[str, Any]] = []
-    members = []
-    for positions, normals, uv in zip(mesh.positions, mesh.normals, mesh.uv, strict=True):
-        for corner in range(3):
-            key = np.concatenate([positions[corner], normals[corner], uv[corner]]).astype(float)
-            t, b = corner_frame(positions.astype(float), normals[corner].astype(float), uv)
-            for entry in entries:
-                if (
-                    np.abs(entry["key"] - key).max() <= TINY
-                    and unit(entry["t"]) @ t >= 0.3
-                    and unit(entry["b"]) @ b >= 0.3
-                ):
-                    break
-            else:
-                entry = {"key": key, "t": np.zeros(3), "b": np.zeros(3), "n": 0}
-                entries.append(entry)
-            entry["t"], entry["b"], entry["n"] = entry["t"] + t, entry["b"] + b, entry["n"] + 1
-            members.append(entry)
-    found = [[unit(entry["t"] / entry["n"]), unit(entry["b"] / entry["n"])] for entry in members]
-    return np.array(found).reshape(-1, 3, 2, 3)
+class Seen(NamedTuple):
+    """What was found of the high mesh."""
 
-
-def corner_frame(positions: Array, normal: Array, uv: Array) -> tuple[Array, Array]:
-    """Return dP/du and dP/dv of a triangle with an area, upright on the normal."""
-    du, dv = uv[1:].astype(float) - uv[0].astype(float)
-    edges = positions[1:] - positions[0]
-    determinant = du[0] * dv[1] - dv[0] * du[1]
-    t = (edges[0] * dv[1] - edges[1] * du[1]) / determinant
-    b = (edges[1] * du[0] - edges[0] * dv[0]) / determinant
-    return (
-        unit(t - normal * (normal @ t)),
-        unit(b - normal * (normal @ b), (0, 0, 1)),
-    )
+    place: Array
+    """Numbers of the places from which something was seen, rising."""
+    normals: Array
+    bent: Array
+    openness: Array
 
 
 class Reference:
-    """Computes a picture: `normals` is what the library calls the sum for each texel."""
+    """Computes a picture."""
 
-    def __init__(self, low: Array, high: Array, size: tuple[int, int], **options: Any) -> None:
+    def __init__(
+        self,
+        low: Array,
+        high: Array,
+        size: tuple[int, int],
+        *,
+        rule: Rule | None = None,
+        samples: Array = np.zeros((1, 2)),  # noqa: B008 - nobody writes into it
+        rays: Array = np.empty((0, 4)),  # noqa: B008
+        is_bent: bool = False,
+        is_world: bool = False,
+        pad: int = 2,
+        copies_edges: bool = True,
+        relief: Array | None = None,
+    ) -> None:
         self.low, self.high = Mesh(low), Mesh(high)
         self.width, self.height = size
-        self.samples: Array = options.get("samples", np.zeros((1, 2)))
-        self.rays: Array = options.get("rays", np.empty((0, 4)))
-        self.is_furthest = options.get("is_furthest", False)
-        self.is_bent = options.get("is_bent", False)
-        self.relief: Array | None = options.get("relief")
-        self.frames = frames(self.low)
-        self.high_frames = frames(self.high) if self.relief is not None else None
-        corners = self.high.positions
-        self.origin = corners[:, 0].astype(float)
-        self.e1 = (corners[:, 1] - corners[:, 0]).astype(float)
-        self.e2 = (corners[:, 2] - corners[:, 0]).astype(float)
+        self.rule = rule or Rule()
+        self.samples, self.rays = samples, rays
+        self.is_bent, self.is_world = is_bent, is_world
+        self.pad, self.copies_edges = pad, copies_edges
+        self.relief = relief
+        self.frames = self.low.frames()
+        self.high_frames = self.high.frames() if relief is not None else None
+        self.lines = Lines(self.high.positions, self.rule.epsilon)
 
-    def run(self) -> tuple[Array, Array]:
-        """Return the normals (height, width, 3) and the openness."""
+    def run(self, wanted: Array | None = None) -> tuple[Array, Array]:
+        """Return sums of normals (height, width, 3) and the openness, of these texels or of all."""
         shape = (self.height, self.width)
+        wanted = np.ones(shape, bool) if wanted is None else wanted
         main, edge = np.zeros((*shape, 3), np.float32), np.zeros((*shape, 3), np.float32)
         alpha, edge_alpha = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         for number in range(len(self.low.uv)):
-            for x, y in self.visits(number):
-                total, openness = self.texel(number, x, y)
-                if openness:
-                    main[y, x] += total.astype(np.float32)
-                    alpha[y, x] = np.mean(openness)
-                else:
-                    total, openness = self.edge(number, x, y)
-                    edge[y, x] += total.astype(np.float32)
-                    if openness:
-                        edge_alpha[y, x] = openness[0]
+            x, y = self._visited(number, wanted)
+            if not len(x):
+                continue
+            total, openness, is_found = self._texels(number, x, y)
+            main[y[is_found], x[is_found]] += total[is_found].astype(np.float32)
+            alpha[y[is_found], x[is_found]] = openness[is_found]
+            if self.copies_edges and not is_found.all():
+                x, y = x[~is_found], y[~is_found]
+                total, openness, is_found = self._edges(number, x, y)
+                edge[y[is_found], x[is_found]] += total[is_found].astype(np.float32)
+                edge_alpha[y[is_found], x[is_found]] = openness[is_found]
         is_empty = (np.abs(main) < TINY).all(axis=2) & ~(np.abs(edge) < TINY).all(axis=2)
         main[is_empty], alpha[is_empty] = edge[is_empty], edge_alpha[is_empty]
         return main, alpha
 
-    def visits(self, number: int) -> list[tuple[int, int]]:
+    def _visited(self, number: int, wanted: Array) -> tuple[Array, Array]:
+        found = np.array(list(self._visits(number)), int).reshape(-1, 2)
+        x, y = found[wanted[found[:, 1], found[:, 0]]].T
+        return x, y
+
+    def _visits(self, number: int) -> Iterator[tuple[int, int]]:
         """Walk the edges row by row, as the original does, its late start included."""
         uv = self.low.uv[number]
         sizes = np.array([self.width - 1, self.height - 1], np.float32)
         xs, ys = (uv * sizes + np.float32(0.5)).astype(int).T
-        if abs(self.area(number)) < TINY:
-            return []
+        if abs(self._area(number)) < TINY:
+            return
         walks = []
         for a, b in ((0, 1), (0, 2), (1, 2)):
             if uv[b, 1] < uv[a, 1]:
                 a, b = b, a  # noqa: PLW2901 - from the upper end to the lower
             walks.append((int(xs[a]), int(ys[a]), int(xs[b]), int(ys[b])))
-        top, bottom, pad = int(ys.min()), int(ys.max()), 2
+        top, bottom, pad = int(ys.min()), int(ys.max()), self.pad
         is_late = top < pad
-        found = []
         for y in range(max(top - pad, 0), min(bottom + pad, self.height - 1) + 1):
             q = min(max(y, top), bottom)
             stops = []
@@ -135,125 +128,130 @@ class Reference:
                     k = q - (max(ya, top + 1) if is_late else ya)
                     stops.append(xa if ya == yb else xa - (-(k * (xb - xa)) // (yb - ya)))
             first, last = (min(stops), max(stops)) if stops else (0, 0)
-            found += [(x, y) for x in range(first - pad, last + pad + 1) if 0 <= x < self.width]
-        return found
+            for x in range(max(first - pad, 0), min(last + pad, self.width - 1) + 1):
+                yield x, y
 
-    def corners(self, number: int) -> Array:
+    def _corners(self, number: int) -> Array:
         sizes = np.array([self.width - 1, self.height - 1], float)
         return np.asarray(self.low.uv[number].astype(float) * sizes)
 
-    def area(self, number: int) -> float:
-        (x1, y1), (x2, y2), (x3, y3) = self.corners(number)
+    def _area(self, number: int) -> float:
+        (x1, y1), (x2, y2), (x3, y3) = self._corners(number)
         return float((x2 - x1) * (y3 - y1) - (x3 - x1) * (y2 - y1))
 
-    def weights(self, number: int, x: float, y: float) -> Array:
-        (x1, y1), (x2, y2), (x3, y3) = self.corners(number)
-        return np.array(
-            [
-                (x2 - x) * (y3 - y) - (x3 - x) * (y2 - y),
-                (x3 - x) * (y1 - y) - (x1 - x) * (y3 - y),
-                (x1 - x) * (y2 - y) - (x2 - x) * (y1 - y),
-            ]
-        ) / self.area(number)
+    def _weights(self, number: int, x: Array, y: Array) -> Array:
+        (x1, y1), (x2, y2), (x3, y3) = self._corners(number)
+        found = [
+            (x2 - x) * (y3 - y) - (x3 - x) * (y2 - y),
+            (x3 - x) * (y1 - y) - (x1 - x) * (y3 - y),
+            (x1 - x) * (y2 - y) - (x2 - x) * (y1 - y),
+        ]
+        return np.stack(found, axis=-1) / self._area(number)
 
-    def texel(self, number: int, x: int, y: int) -> tuple[Array, list[float]]:
-        total, openness = np.zeros(3), []
-        for dx, dy in self.samples:
-            b = self.weights(number, x + dx, y + dy)
-            if (b < 0).any() or (b > 1).any():
-                continue
-            hit = self.cast(number, b)
-            if hit is not None:
-                bent, open_share = self.look(*hit)
-                total += bent if self.is_bent else hit[1]
-                openness.append(open_share)
-        return self.turned(number, x, y, total), openness
+    def _texels(self, number: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        """Return what the samples inside add up to, the mean openness, and where there is any."""
+        places = np.stack([x, y], axis=1)[:, None] + self.samples
+        b = self._weights(number, places[..., 0], places[..., 1])
+        texel, sample = np.nonzero(((b >= 0) & (b <= 1)).all(axis=2))
+        seen = self._cast(number, b[texel, sample])
+        texel = texel[seen.place]
+        total, open_sum = np.zeros((len(x), 3)), np.zeros(len(x))
+        np.add.at(total, texel, seen.bent if self.is_bent else seen.normals)
+        np.add.at(open_sum, texel, seen.openness)
+        count = np.bincount(texel, minlength=len(x))
+        return self._turned(number, x, y, total), open_sum / np.maximum(count, 1), count > 0
 
-    def edge(self, number: int, x: int, y: int) -> tuple[Array, list[float]]:
-        b1, b2, b3 = self.weights(number, x, y)
-        if b1 > 1:
-            b1, b2, b3 = 1.0, b2 + (b1 - 1) / 2, b3 + (b1 - 1) / 2
-        if b1 < 0:
-            b1, b2, b3 = 0.0, b2 + b1 / 2, b3 + b1 / 2
-        if b2 > 1:
-            b1, b3 = 1 + (b2 - 1) / 2, b3 + (b2 - 1) / 2
-        if b2 < 0:
-            b1, b2, b3 = b1 + b2 / 2, 0.0, b3 + b2 / 2
-        if b3 > 1:
-            b1, b2, b3 = b1 + (b3 - 1) / 2, b2 + (b3 - 1) / 2, 1.0
-        if b3 < 0:
-            b1, b2, b3 = b1 + b3 / 2, b2 + b3 / 2, 0.0
-        hit = self.cast(number, np.array([b1, b2, b3]))
-        if hit is None:
-            return np.zeros(3), []
-        bent, open_share = self.look(*hit)
-        total = hit[1] + bent if self.is_bent else hit[1]
-        return self.turned(number, x, y, total), [open_share]
+    def _edges(self, number: int, x: Array, y: Array) -> tuple[Array, Array, Array]:
+        b = np.array([snapped(*each) for each in self._weights(number, x, y).tolist()])
+        seen = self._cast(number, b)
+        total, openness = np.zeros((len(x), 3)), np.zeros(len(x))
+        total[seen.place] = seen.normals + seen.bent if self.is_bent else seen.normals
+        openness[seen.place] = seen.openness
+        return self._turned(number, x, y, total), openness, np.isin(np.arange(len(x)), seen.place)
 
-    def turned(self, number: int, x: int, y: int, v: Array) -> Array:
-        b = self.weights(number, x, y)
-        t, s = np.einsum("i,ijk->jk", b, self.frames[number])
-        n = b @ self.low.normals[number].astype(float)
-        return np.array([v @ t, v @ s, v @ n])
+    def _turned(self, number: int, x: Array, y: Array, v: Array) -> Array:
+        if self.is_world:
+            return v
+        b = self._weights(number, x, y)
+        axes = (
+            self.frames.tangents[number],
+            self.frames.binormals[number],
+            self.low.normals[number].astype(float),
+        )
+        return np.stack([(v * (b @ axis)).sum(axis=1) for axis in axes], axis=1)
 
-    def cast(self, number: int, b: Array) -> tuple[Array, Array] | None:
-        position = b @ self.low.positions[number].astype(float)
-        direction = unit(b @ self.low.normals[number].astype(float))
-        best: tuple[float, Array, Array] | None = None
-        for triangle, t, u, v in self.hits(position, direction):
-            mixed = np.array([1 - u - v, u, v])
-            normal = unit(mixed @ self.high.normals[triangle].astype(float))
-            if normal @ direction <= 0.1:
-                continue
-            is_nearer = best is None or (abs(t) > best[0] if self.is_furthest else abs(t) < best[0])
-            if is_nearer:
-                held = self.bumped(triangle, mixed, normal)
-                best = (abs(t), mixed @ self.high.positions[triangle].astype(float), held)
-        return None if best is None else best[1:]
+    def _cast(self, number: int, b: Array) -> Seen:
+        """Look at the high mesh from these places of a triangle."""
+        positions = b @ self.low.positions[number].astype(float)
+        directions = unit(b @ self.low.normals[number].astype(float))
+        hits = self.lines.hits(positions, directions)
+        mixed = np.stack([1 - hits.u - hits.v, hits.u, hits.v], axis=1)
+        normals = unit(mix(mixed, self.high.normals[hits.triangle]))
+        held = self._bumped(hits, mixed, normals)
+        along = directions[hits.line]
+        chosen = self.rule.choose(hits, (normals * along).sum(1), (held * along).sum(1))
+        at = mix(mixed[chosen], self.high.positions[hits.triangle[chosen]])
+        chosen_normals = unit(held[chosen])
+        return Seen(hits.line[chosen], chosen_normals, *self._look(at, chosen_normals))
 
-    def bumped(self, triangle: int, mixed: Array, normal: Array) -> Array:
-        """Return the normal of a hit as the height map turns it."""
+    def _bumped(self, hits: Hits, mixed: Array, normals: Array) -> Array:
+        """Return the normals of hits as the height map turns them."""
         if self.relief is None or self.high_frames is None:
-            return normal
+            return normals
         height, width = self.relief.shape[:2]
-        u, v = (float(value) for value in mixed @ self.high.uv[triangle].astype(float))
-        u, v = (value if 0 <= value <= 1 else value - math.floor(value) for value in (u, v))
-        x, y = u * (width - 1), v * (height - 1)
-        looked_up = np.zeros(3)
-        for row, row_share in ((math.floor(y), 1 - y % 1), (math.ceil(y), y % 1)):
-            for column, share in ((math.floor(x), 1 - x % 1), (math.ceil(x), x % 1)):
-                looked_up += row_share * share * self.relief[row, column]
-        t, b = np.einsum("i,ijk->jk", mixed, self.high_frames[triangle])
-        n = mixed @ self.high.normals[triangle].astype(float)
-        return unit(t * looked_up[0] + b * looked_up[1] + n * looked_up[2])
+        uv = mix(mixed, self.high.uv[hits.triangle])
+        uv = np.where((uv < 0) | (uv > 1), uv - np.floor(uv), uv)
+        x, y = uv[:, 0] * (width - 1), uv[:, 1] * (height - 1)
+        looked_up = np.zeros_like(normals)
+        for row, row_share in ((np.floor(y), 1 - y % 1), (np.ceil(y), y % 1)):
+            for column, share in ((np.floor(x), 1 - x % 1), (np.ceil(x), x % 1)):
+                value = self.relief[row.astype(int), column.astype(int)]
+                looked_up += (row_share * share)[:, None] * value
+        frames = (*self.high_frames, self.high.normals)
+        axes = [mix(mixed, frame[hits.triangle]) for frame in frames]
+        return np.asarray((np.stack(axes, axis=1) * looked_up[:, :, None]).sum(axis=1))
 
-    def hits(self, position: Array, direction: Array) -> list[tuple[int, float, float, float]]:
-        p = np.cross(direction, self.e2)
-        determinant = (self.e1 * p).sum(axis=1)
-        s = position - self.origin
-        q = np.cross(s, self.e1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            u = (s * p).sum(axis=1) / determinant
-            v = (q @ direction) / determinant
-            t = (self.e2 * q).sum(axis=1) / determinant
-            is_hit = (np.abs(determinant) > 0) & (u >= 0) & (v >= 0) & (u + v <= 1)
-        return [(int(i), float(t[i]), float(u[i]), float(v[i])) for i in np.flatnonzero(is_hit)]
-
-    def look(self, position: Array, normal: Array) -> tuple[Array, float]:
-        """Return the bent normal, and how open the sky is."""
+    def _look(self, positions: Array, normals: Array) -> tuple[Array, Array]:
+        """Return the bent normals, and how open the sky is."""
         if not len(self.rays):
-            return normal, 1.0
-        axis = np.cross([0, 0, 1.0], normal)
-        c, cross = normal[2], np.cross(np.eye(3), axis)
-        turn = np.eye(3)
-        if abs(c) <= 1 - TINY:
-            square = float(axis @ axis)
-            turn = c * np.eye(3) - cross + (1 - c) / square * np.outer(axis, axis)
-            turn = turn if np.allclose(turn @ [0, 0, 1], normal) else turn.T
-        bent, is_open = normal.copy(), 0.0
-        for x, y, z, weight in self.rays:
-            ray = turn @ [x, y, z]
-            if not any(t > 0 for _, t, _, _ in self.hits(position + 1e-5 * normal, ray)):
-                is_open += weight
-                bent += weight * ray
-        return unit(bent), is_open / float(self.rays[:, 3].sum())
+            return normals, np.ones(len(normals))
+        turns = np.array([turn(normal) for normal in normals]).reshape(-1, 3, 3)
+        ways = np.einsum("rk,nik->nri", self.rays[:, :3], turns)
+        starts = np.broadcast_to((positions + 1e-5 * normals)[:, None], ways.shape)
+        are_blocked = self.lines.are_blocked(starts.reshape(-1, 3), ways.reshape(-1, 3))
+        weights = self.rays[:, 3] * ~are_blocked.reshape(ways.shape[:2])
+        bent = unit(normals + np.einsum("nr,nri->ni", weights, ways))
+        return bent, weights.sum(axis=1) / self.rays[:, 3].sum()
+
+
+def mix(weights: Array, corners: Array) -> Array:
+    """Return the sum of three corners with these weights, for each of many."""
+    return np.asarray((weights[:, :, None] * corners.astype(float)).sum(axis=1))
+
+
+def turn(normal: Array) -> Array:
+    """Return the matrix that turns z to the normal, the short way."""
+    e = normal[2]
+    if abs(e) > 1 - TINY:
+        a, b = np.array([0.0, 1, -1]), np.array([0.0, 1, 0]) - normal
+        return np.asarray((np.eye(3) - 2 * np.outer(b, b) / (b @ b)) @ (np.eye(3) - np.outer(a, a)))
+    k = np.cross(UP, normal)
+    across = np.array([[0, -k[2], k[1]], [k[2], 0, -k[0]], [-k[1], k[0], 0]])
+    return np.asarray(e * np.eye(3) + across + (1 - e) / (k @ k) * np.outer(k, k))
+
+
+def snapped(b1: float, b2: float, b3: float) -> tuple[float, float, float]:
+    """Return the weights of a place beside a triangle, moved into it as the original does."""
+    if b1 > 1:
+        b1, b2, b3 = 1.0, b2 + (b1 - 1) / 2, b3 + (b1 - 1) / 2
+    if b1 < 0:
+        b1, b2, b3 = 0.0, b2 + b1 / 2, b3 + b1 / 2
+    if b2 > 1:
+        b1, b3 = 1 + (b2 - 1) / 2, b3 + (b2 - 1) / 2
+    if b2 < 0:
+        b1, b2, b3 = b1 + b2 / 2, 0.0, b3 + b2 / 2
+    if b3 > 1:
+        b1, b2, b3 = b1 + (b3 - 1) / 2, b2 + (b3 - 1) / 2, 1.0
+    if b3 < 0:
+        b1, b2, b3 = b1 + b3 / 2, b2 + b3 / 2, 0.0
+    return b1, b2, b3

@@ -10,7 +10,9 @@ import pytest
 from hxgrid_examples.normalmapper import generate, library, plan, relief, scene
 from hxgrid_examples.normalmapper.options import Options
 
+from tests.unit.examples.normalmapper import reference
 from tests.unit.examples.normalmapper.reference import Reference
+from tests.unit.examples.normalmapper.rules import Rule
 
 pytestmark = pytest.mark.slow
 
@@ -65,28 +67,101 @@ def test_a_texture_that_fills_the_picture_agrees_in_row_0_too(lib: Any) -> None:
     assert np.abs(rendered(build(lib, low, high), SIZE, 32) - expected).max() < 1e-5
 
 
-@pytest.mark.parametrize("changes", [{"samples": 10}, {"rule": "furthest"}])
-def test_samples_and_the_furthest_hit_agree(lib: Any, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("digit", [1, 2, 10])
+@pytest.mark.parametrize("has_corners", [False, True])
+def test_samples_agree(lib: Any, digit: int, has_corners: bool) -> None:
     low, high = island("sphere")
-    options = Options(**changes)
-    reference = Reference(
-        low,
-        high,
-        (SIZE, SIZE),
-        samples=options.sample_table(),
-        is_furthest=options.rule == "furthest",
-    )
-    found = rendered(build(lib, low, high, **changes))
-    assert np.abs(found - reference.run()[0]).max() < 1e-4
+    changes = {"samples": (digit + 1) ** 2 + 1, "has_corner_samples": has_corners}
+    places = reference.samples(digit, has_corners=has_corners)
+    expected, _ = Reference(low, high, (SIZE, SIZE), samples=places).run()
+    assert np.abs(rendered(build(lib, low, high, **changes)) - expected).max() < 1e-4
+
+
+# What the letters say, to the library and to the reference.
+RULES = {
+    "c": {"rule": "closest", "is_better": False},
+    "C": {"rule": "closest", "is_better": True},
+    "f": {"rule": "furthest", "is_better": False},
+    "F": {"rule": "furthest", "is_better": True},
+    "d": {"rule": "front", "is_better": False},
+    "D": {"rule": "front", "is_better": True},
+    "b": {"rule": "normal", "is_better": False},
+}
+
+
+@pytest.mark.parametrize("letters", ["c", "C", "f", "F", "d", "D", "b", "cX", "CX", "fX", "FX"])
+@pytest.mark.parametrize("limits", [{}, {"most": 0.3}, {"least_cosine": -0.4}])
+def test_every_rule_takes_the_hit_that_the_reference_takes(
+    lib: Any, letters: str, limits: dict[str, float]
+) -> None:
+    low, high = shells()
+    rule = Rule(letters[0], is_front_only="X" in letters, **limits)
+    expected, _ = Reference(low, high, (SIZE, SIZE), rule=rule).run()
+    changes: dict[str, Any] = {**RULES[letters[0]], "is_front_only": rule.is_front_only}
+    changes |= {"max_distance": rule.most, "least_cosine": rule.least_cosine}
+    assert np.abs(rendered(build(lib, low, high, **changes)) - expected).max() < 1e-4
+
+
+def shells() -> tuple[Array, Array]:
+    """A sphere, and two wavy ones around and inside it: lines have up to four hits."""
+    low, high = island("sphere")
+    inner = high.copy()
+    inner[:, :9] *= 0.8
+    # Normals that point elsewhere than the surface, so that the rule "normal" has a choice.
+    inner[:, 9:18] = inner[:, 9:18] * 0.9 + 0.3
+    return low, np.concatenate([high, inner])
+
+
+@pytest.mark.parametrize("cosine", [0.4, 0.7, -0.1, -0.4])
+def test_the_least_cosine_leaves_out_what_turns_away(lib: Any, cosine: float) -> None:
+    low, high = shells()
+    expected, _ = Reference(low, high, (SIZE, SIZE), rule=Rule(least_cosine=cosine)).run()
+    found = rendered(build(lib, low, high, least_cosine=cosine))
+    assert np.abs(found - expected).max() < 1e-4
+
+
+@pytest.mark.parametrize("epsilon", [1e-7, 0.1])
+def test_epsilon_loses_the_triangles_that_the_reference_loses(lib: Any, epsilon: float) -> None:
+    low, high = island("sphere")  # whose triangles are small near the poles
+    expected, _ = Reference(low, high, (SIZE, SIZE), rule=Rule(epsilon=epsilon)).run()
+    found = rendered(build(lib, low, high, epsilon=epsilon))
+    assert np.abs(found - expected).max() < 1e-4
+    whole = rendered(build(lib, low, high))
+    is_lost = ~found.any(axis=2) & whole.any(axis=2)
+    assert (is_lost.sum() > 100) == (epsilon == 0.1)
+
+
+@pytest.mark.parametrize("pad", [3, 4])
+def test_pads_reach_the_texels_of_the_reference(lib: Any, pad: int) -> None:
+    low, high = island("car")
+    expected, _ = Reference(low, high, (SIZE, SIZE), pad=pad).run()
+    assert np.abs(rendered(build(lib, low, high, pad=pad)) - expected).max() < 1e-4
+    assert np.abs(rendered(build(lib, low, high)) - expected).max() > 0.1
+
+
+def test_without_edges_only_texels_inside_are_there(lib: Any) -> None:
+    low, high = island("car")
+    expected, _ = Reference(low, high, (SIZE, SIZE), copies_edges=False).run()
+    assert np.abs(rendered(build(lib, low, high, is_edge_copied=False)) - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize("is_bent", [False, True])
-def test_occlusion_and_bent_normals_agree(lib: Any, is_bent: bool) -> None:
+def test_world_space_is_not_turned(lib: Any, is_bent: bool) -> None:
+    low, high = island("sphere")
+    rays = reference.rays(4) if is_bent else np.empty((0, 4))
+    made = Reference(low, high, (SIZE, 24), is_world=True, is_bent=is_bent, rays=rays)
+    changes = {"is_world_space": True, "has_bent_normals": is_bent, "rays": 69}
+    found = rendered(build(lib, low, high, **changes), SIZE, 24)
+    assert np.abs(found[:, :, :3] - made.run()[0]).max() < 1e-4
+
+
+@pytest.mark.parametrize("is_bent", [False, True])
+@pytest.mark.parametrize("divisions", [4, 6, 8, 12])
+def test_occlusion_and_bent_normals_agree(lib: Any, divisions: int, is_bent: bool) -> None:
     low, high = island("plane")
-    changes = {"has_occlusion": True, "has_bent_normals": is_bent, "rays": 69}
-    rays = Options(**changes).ray_table()
-    reference = Reference(low, high, (12, 12), rays=rays, is_bent=is_bent)
-    normals, openness = reference.run()
+    changes = {"has_occlusion": True, "has_bent_normals": is_bent, "rays": 4 * divisions**2 + 5}
+    rays = reference.rays(divisions)
+    normals, openness = Reference(low, high, (12, 12), rays=rays, is_bent=is_bent).run()
     found = rendered(build(lib, low, high, **changes), 12, 12)
     assert np.abs(found[:, :, :3] - normals).max() < 1e-4
     assert np.abs(found[:, :, 3] - openness).max() < 1e-5
@@ -98,7 +173,7 @@ def test_a_height_map_turns_the_normals_as_in_the_reference(lib: Any) -> None:
     chance = np.random.default_rng(4)
     bumps = relief.relief_normals(chance.random((7, 9)))
     made = scene.build_scene(lib, low, high, Options(is_better=False), bumps)
-    expected, _ = Reference(low, high, (SIZE, SIZE), relief=bumps).run()
+    expected, _ = Reference(low, high, (SIZE, SIZE), rule=Rule("c"), relief=bumps).run()
     found = rendered(made)
     assert np.abs(found - rendered(build(lib, low, high, is_better=False))).max() > 0.5
     assert np.abs(found - expected).max() < 1e-5
