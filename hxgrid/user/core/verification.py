@@ -78,13 +78,22 @@ class Verification:
         """
         state = self._state
         given_up = []
+        # Most wait for the same few agents that are busy: one look is enough for all of them.
+        must_wait: set[tuple[object, ...]] = set()
         for task in list(islice(state.unproved.values(), MAX_LOOKED_AT)):
             if task.state is TaskState.WAITING:
                 continue
+            kind = _kind(task)
+            if kind in must_wait:
+                continue
             if task.proof.is_compared or not self._lacks(task):
                 del state.unproved[task.id]
-            elif not self._check(task, now) and task.proof.good and not self._can_be_checked(task):
+            elif self._check(task, now):
+                continue
+            elif task.proof.good and not self._can_be_checked(task):
                 given_up.append((task, self._give_up(task)))
+            else:
+                must_wait.add(kind)
         return given_up
 
     def take(self, task: TaskRecord, record: ResultRecord, now: float) -> ResultRecord | None:
@@ -251,6 +260,13 @@ class Verification:
                     self._cooling.note_good(agent)
                     self._state.refresh(agent)
         return _first(proof)
+
+
+def _kind(task: TaskRecord) -> tuple[object, ...]:
+    """Return what decides who may check a task: equal for those that the same agents may."""
+    proof = task.proof
+    tried = [each.agent for each in task.attempts if each.outcome != "NOT_STARTED"]
+    return (id(task.requires), bool(proof.good), proof.checks < MAX_CHECKS, *tried)
 
 
 def _first(proof: Proof) -> ResultRecord:
