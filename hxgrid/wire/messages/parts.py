@@ -27,7 +27,10 @@ Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 class Document(BaseModel):
     """Base of all JSON messages: frozen, unknown fields ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+    # Values of peers are not kept to be found again: they are ids and digests, no two alike.
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", allow_inf_nan=False, cache_strings="keys"
+    )
 
 
 class Protocol(Document):

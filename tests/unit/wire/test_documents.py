@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import random
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -18,7 +21,7 @@ from hxgrid.wire.documents import (
     read_reason,
 )
 from hxgrid.wire.limits import MAX_JSON_BYTES
-from hxgrid.wire.messages import Document, Protocol, Reason, StatusReceived
+from hxgrid.wire.messages import BlobRequest, Document, Protocol, Reason, StatusReceived
 from tests.unit.wire.examples import BOOT, DOCUMENTS
 
 JSON = st.recursive(
@@ -106,3 +109,27 @@ def test_an_empty_reason_says_nothing() -> None:
 def test_a_malformed_reason_is_refused(payload: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         read_reason(payload)
+
+
+def test_what_peers_say_is_not_kept_in_memory() -> None:
+    chance = random.Random(1)
+    said = [
+        BlobRequest(
+            request=1,
+            digest=f"{chance.getrandbits(256):064x}",
+            ticket=f"{chance.getrandbits(128):032x}",
+        )
+        for _ in range(2000)
+    ]
+    frames = [pack_document(each)[0] for each in said]
+    read_document(frames[0])
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for frame in frames:
+            read_document(frame)
+        gc.collect()
+        kept_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert kept_bytes < 10 * len(frames)
