@@ -1,15 +1,18 @@
-"""NormalMapper on a grid that loses processes: the picture must not show it (B46)."""
+"""NormalMapper on real grids: what is lost leaves no trace, and runs take turns."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
-from hxgrid_examples.normalmapper import app, flags, generate, nmf
+from hxgrid_examples.normalmapper import app, flags, generate, nm_task, nmf, turns
 
 import hxgrid
 
@@ -68,3 +71,43 @@ def test_b46_killed_hosts_and_agents_leave_no_trace_in_the_picture(files: Path) 
     drawn = draw(files, "killed", hxgrid.connect("local", agents=3, slots=2), killer)
     assert drawn == expected
     assert killer.killed == ["host", "agent", "host"]
+
+
+@pytest.mark.slow
+def test_a_second_run_waits_its_turn_and_says_so(files: Path) -> None:
+    words = [str(files / "low.nmf"), str(files / "high.nmf"), "16", "16", str(files / "out.tga")]
+    command = [sys.executable, "-m", "hxgrid", "example", "normalmapper", "--local", *words]
+    said: list[str] = []
+    with turns.own_turn(said.append, files):
+        second = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, env={**os.environ, "TMPDIR": str(files)}
+        )
+        assert second.stderr is not None
+        line = second.stderr.readline()
+        assert turns.WAITING in line
+        assert second.poll() is None
+        assert not (files / "out.tga").exists()
+    _, rest = second.communicate(timeout=60)
+    assert second.returncode == 0, rest
+    assert (files / "out.tga").exists()
+    assert said == []
+
+
+@pytest.mark.slow
+def test_a_scene_is_asked_for_once_however_many_tasks_and_slots_there_are(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    bind = hxgrid.Session.bind_get_data
+
+    def counted(session: hxgrid.Session, callback: Callable[[str], Any]) -> None:
+        def answer(name: str) -> Any:
+            asked.append(name)
+            return callback(name)
+
+        bind(session, answer)
+
+    monkeypatch.setattr(hxgrid.Session, "bind_get_data", counted)
+    session = hxgrid.connect("local", agents=1, slots=2)
+    draw(files, "once", session)
+    assert asked == [nm_task.SCENE]

@@ -210,6 +210,14 @@ def test_a_second_run_waits_its_turn_and_says_so(tmp_path: Path) -> None:
     assert (said, order) == ([turns.WAITING], ["first", "second"])
 
 
+def test_a_turn_that_cannot_be_had_ends_in_a_sentence(tmp_path: Path) -> None:
+    with (
+        pytest.raises(JobError, match="whose turn it is: No such file"),
+        turns.own_turn(print, tmp_path / "nowhere"),
+    ):
+        pass
+
+
 def test_the_generated_scene_depends_on_its_seed_alone(tmp_path: Path) -> None:
     first = generate.write_scene(tmp_path / "a", triangles=200, seed=5)
     again = generate.write_scene(tmp_path / "b", triangles=200, seed=5)
