@@ -119,16 +119,13 @@ def test_an_exception_that_leaves_a_task_is_a_crash(
     assert all(number_of(task) for task in innocent)
 
 
-def test_a_host_is_back_within_a_second(wide: hxgrid.Session, plain: Path, module: Path) -> None:
-    number_of(submit(wide, module, "Linger"))
+def test_another_host_stands_ready_when_one_dies(wide: hxgrid.Session, module: Path) -> None:
+    # That is why one is back at once; benchmarks/native_tasks.py has the figure.
     first = number_of(submit(wide, module, "Linger"))
-    wait_until(lambda: len(grid.processes("host")) >= 2, 10, "a spare host")
-    victim = psutil.Process(first)
-    watch = Stopwatch()
-    victim.kill()
-    second = number_of(submit(wide, module, "Linger"))
-    assert second != first
-    assert watch.elapsed_s() < 1.0
+    wait_until(lambda: len(grid.processes("host")) >= 2, grid.LIMIT_S, "a spare host")
+    spares = {process.pid for process in grid.processes("host")} - {first}
+    psutil.Process(first).kill()
+    assert number_of(submit(wide, module, "Linger")) in spares
 
 
 def test_when_nobody_knows_who_it_was_suspects_are_tried_alone(

@@ -103,6 +103,35 @@ def test_the_headers_compile_for_windows(
     check(tmp_path, f"{text}#include <windows.h>\n", f"{compiler}-g++", "-std=c++11")
 
 
+# The two functions of a standard library that the headers of tasks use; clang brings none.
+STRING_H = """
+#include <stddef.h>
+#if defined(__cplusplus)
+extern "C" {
+#endif
+void *memcpy(void *to, const void *from, size_t count);
+size_t strlen(const char *text);
+#if defined(__cplusplus)
+}
+#endif
+"""
+
+
+@pytest.mark.system("clang")
+@pytest.mark.parametrize("processor", ["x86_64", "i686"])
+def test_the_headers_compile_in_the_manner_of_microsofts_compiler(
+    tmp_path: Path, processor: str
+) -> None:
+    (tmp_path / "string.h").write_text(STRING_H)
+    options = [f"--target={processor}-pc-windows-msvc", "-fms-extensions", "-fms-compatibility"]
+    options += ["-fms-compatibility-version=19.29", "-ffreestanding", "-DHXG_NO_WINDOWS_H"]
+    options += [f"-isystem{tmp_path}"]
+    check(tmp_path, including(C_HEADERS) + C_USE, "clang", "-xc", "-std=c11", *options)
+    for standard in ("c++14", "c++20"):
+        text = including(CPP_HEADERS) + C_USE + "IID used() { return IAgent::iid(); }\n"
+        check(tmp_path, text, "clang++", f"-std={standard}", *options)
+
+
 @pytest.mark.system("x86_64-w64-mingw32-g++", "i686-w64-mingw32-g++")
 @pytest.mark.parametrize("processor", ["x86_64", "i686"])
 def test_sources_for_the_original_compile_for_windows(tmp_path: Path, processor: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import stat
 import subprocess
@@ -52,7 +53,7 @@ def test_the_application_survives_the_death_of_the_bridge(caller: Path) -> None:
     assert process.returncode == 0, out + errors
 
 
-@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV, signal.SIGUSR1])
 def test_the_bridge_goes_when_the_application_goes(caller: Path, sign: signal.Signals) -> None:
     process = start(caller, "abandon")
     assert process.stdout is not None
@@ -69,8 +70,8 @@ def test_the_bridge_goes_when_the_application_goes(caller: Path, sign: signal.Si
     )
 
 
-def fake_bridge(folder: Path, body: str) -> str:
-    path = folder / "bridge"
+def fake_bridge(folder: Path, body: str, name: str = "bridge") -> str:
+    path = folder / name
     path.write_text(f"#!/bin/sh\n{body}\n")
     path.chmod(path.stat().st_mode | stat.S_IXUSR)
     return str(path)
@@ -100,6 +101,30 @@ def test_what_is_no_bridge_is_told_and_nothing_hangs(
 ) -> None:
     out = calling.run_caller(caller, "nonsense", HXGRID_BRIDGE=fake_bridge(tmp_path, body))
     assert out.startswith(f"{status} ")
+
+
+@pytest.mark.parametrize("place", ["lib/python/site/hxgrid/_native", "bin", "elsewhere"])
+def test_the_bridge_is_found_beside_the_library_in_its_environment_and_on_the_path(
+    caller: Path, tmp_path: Path, place: str
+) -> None:
+    library = tmp_path / "lib/python/site/hxgrid/_native"
+    library.mkdir(parents=True)
+    shutil.copy(calling.LIBRARY_FOLDER / "libhxgriduser.so", library)
+    folder = tmp_path / place
+    folder.mkdir(exist_ok=True)
+
+    def told() -> str:
+        return calling.run_caller(
+            caller,
+            "nonsense",
+            HXGRID_BRIDGE="",
+            PATH=str(tmp_path / "elsewhere"),
+            LD_LIBRARY_PATH=str(library),
+        )
+
+    assert told().startswith("20 "), "there is none yet"
+    fake_bridge(folder, "exit 3", "hxgrid-bridge")
+    assert told().startswith("30 "), "it was started, and ended"
 
 
 def test_a_missing_bridge_says_what_to_install(caller: Path, tmp_path: Path) -> None:

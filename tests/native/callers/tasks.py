@@ -27,6 +27,13 @@ def endless(
     return False
 
 
+def hold(
+    agent: hxgrid.TaskAgent, session_id: int, in_stream: hxgrid.Stream, out_stream: hxgrid.Stream
+) -> bool:
+    agent.get_data("begun")
+    return endless(agent, session_id, in_stream, out_stream)
+
+
 def data(
     agent: hxgrid.TaskAgent, session_id: int, in_stream: hxgrid.Stream, out_stream: hxgrid.Stream
 ) -> None:
