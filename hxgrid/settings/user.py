@@ -56,6 +56,13 @@ class UserSettings(SeekerSettings):
         le=1000,
         description="A task needs this many times its uncompressed input in free memory.",
     )
+    agent_min_free_cpu: float = Field(
+        0.0,
+        ge=0,
+        le=4096,
+        description="An agent with fewer processors free of other programs' work is sent nothing; "
+        "0: agents stand back for their owners by themselves.",
+    )
     send_duplicate_tasks: bool = Field(
         True,
         description="Let free agents repeat tasks that run late or on suspended agents; the first "

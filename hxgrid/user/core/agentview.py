@@ -58,6 +58,7 @@ class AgentView:
         "is_fit",
         "last_end_at",
         "load",
+        "min_free_cpu",
         "must_prove",
         "on_parole",
         "pending_bytes",
@@ -89,6 +90,8 @@ class AgentView:
         self.capabilities: Capabilities | None = entry.capabilities if entry else None
         self.slots = entry.slots if entry else 1
         self.load: Load | None = None
+        self.min_free_cpu = 0.0
+        """With fewer processors free it is sent nothing."""
         self.heard_at = self.pinged_at = 0.0
         self.busy_at = 0.0  # when it last had something to do, or was connected to
         self.round_trip_s = FIRST_ROUND_TRIP_S
@@ -121,7 +124,8 @@ class AgentView:
         self.on_parole = False
         """After a pause: one task at a time, until one is good."""
         self.is_fit = False
-        """Something may be sent there: open, active, not cooling (kept by `update_fitness`)."""
+        """Something may be sent there: open, active, not cooling, with processors to spare (kept
+        by `update_fitness`)."""
         self.doubtful = True
         """What it holds may take for ever (likewise)."""
         self.unmet: dict[Requirements, str] = {}
@@ -190,12 +194,18 @@ class AgentView:
             and state is AgentState.ACTIVE
             and not cooling
             and self.usable_slots > 0
+            and self.has_free_cpu
         )
         self.doubtful = (
             self.contact not in (Contact.OPEN, Contact.RECONCILING)
             or state is AgentState.SUSPENDED
             or cooling
         )
+
+    @property
+    def has_free_cpu(self) -> bool:
+        """Say whether other programs leave it as much processor time as is wanted."""
+        return self.load is None or self.load.free_cpu >= self.min_free_cpu
 
     def has_memory_for(self, needed_bytes: float, reserve_bytes: int) -> bool:
         """Say whether a task that needs so much fits beside what is on its way."""
@@ -247,6 +257,9 @@ class AgentView:
             return f"{self.cooling_reason} and is left alone for {left_s:.1f} s more"
         if self.usable_slots <= 0:
             return "has only slots that do not answer"
+        if self.load is not None and not self.has_free_cpu:
+            free, wanted = self.load.free_cpu, self.min_free_cpu
+            return f"has {free:.1f} free processors, and agent_min_free_cpu is {wanted:g}"
         return ""
 
 

@@ -118,6 +118,7 @@ class Contacts:
     def _add(self, name: str, entry: RosterEntry | None) -> AgentView:
         state = self._state
         agent = state.agents[name] = AgentView(name, state.next_index, entry)
+        agent.min_free_cpu = state.settings.agent_min_free_cpu
         state.next_index += 1
         return agent
 

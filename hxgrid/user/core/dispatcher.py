@@ -215,5 +215,6 @@ class Dispatcher:
         state.settings = settings
         for agent in state.agents.values():
             agent.window = 1 if agent.on_parole else agent.slots + 1
-            state.refresh(agent)
+            agent.min_free_cpu = settings.agent_min_free_cpu
+            state.reassess(agent)
         self._contacts.follow_demand()

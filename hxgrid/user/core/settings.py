@@ -26,6 +26,8 @@ class DispatchSettings:
     heartbeat_s: float
     suspect_after_s: float
     lost_after_s: float
+    agent_min_free_cpu: float = 0.0
+    """Processors free of other programs' work, below which an agent is sent nothing."""
     verify: float = 0.0
     """Share of the tasks that run on two agents, to compare their results."""
     max_connections: int = 1000

@@ -30,6 +30,13 @@ def test_a_suspended_agent_is_named_with_its_sentence() -> None:
     assert "pc-a is suspended: the owner is typing" in why(stage)
 
 
+def test_missing_processor_time_is_named_with_its_setting() -> None:
+    stage = Stage(1, agent_min_free_cpu=2.0)
+    stage.load(A, free_cpu=0.25)
+    stage.submit(1)
+    assert "pc-a has 0.2 free processors, and agent_min_free_cpu is 2" in why(stage)
+
+
 def test_missing_labels_are_named() -> None:
     stage = Stage(1)
     stage.submit(1, requires=Requirements(labels=frozenset({"maya"})))

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hxgrid.user.core.events import SettingsChanged
 from hxgrid.user.core.requirements import Requirements
 from hxgrid.wire.messages import AgentState
 from tests.unit.user.core.stage import A, B, Stage, sent
@@ -79,6 +82,19 @@ def test_an_agent_below_its_memory_reserve_gets_nothing() -> None:
     stage.load(A, free_memory_bytes=40_000_000)
     assert sent(stage.submit(1)) == {}
     assert sent(stage.load(A)) == {A: [(1, 1)]}
+
+
+def test_an_agent_without_free_processors_gets_nothing_if_that_is_wanted() -> None:
+    stage = Stage(1, agent_min_free_cpu=0.5)
+    stage.load(A, free_cpu=0.4)
+    assert sent(stage.submit(1)) == {}
+    assert sent(stage.load(A, free_cpu=0.5)) == {A: [(1, 1)]}
+    # What it has been given goes on, and it is no reason for a copy.
+    assert sent(stage.load(A, free_cpu=0.0)) == {}
+    stage.end(A, 1)
+    assert sent(stage.submit(1)) == {}
+    stage.settings = replace(stage.settings, agent_min_free_cpu=0.0)
+    assert sent(stage.tell(SettingsChanged(stage.settings))) == {A: [(2, 1)]}
 
 
 def test_a_task_needs_its_size_times_the_factor() -> None:
