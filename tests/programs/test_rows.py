@@ -194,6 +194,26 @@ def test_k11_two_users_get_equal_shares(grid: LocalGrid) -> None:
             session.cancel_tasks()
 
 
+def test_k11_ten_tasks_do_not_wait_behind_ten_thousand(grid: LocalGrid) -> None:
+    grid.agent(slots=2)
+    grid.wait_for_agents(1, LIMIT_S)
+    ended: list[int] = []
+    with grid.connect() as first, grid.connect() as second:
+        first.update_settings(max_queued_tasks=20_000)
+        for number in range(10_000):
+            data = struct.pack("<II", number, 20)
+            first.run_task(TASKS, "square", data, lambda _out: ended.append(1))
+        wait_until(lambda: len(ended) > 50, LIMIT_S, "the large job to be under way")
+        before = len(ended)
+        small = [second.run_task(TASKS, "square", struct.pack("<II", n, 20)) for n in range(10)]
+        for task in small:
+            assert task is not None
+            task.result(LIMIT_S)
+        # Ten tasks of one slot take 0.2 s, and starting its process a moment.
+        assert len(ended) - before < 2000
+        first.cancel_tasks()
+
+
 def test_b9_a_task_that_always_fails_ends_after_three_attempts_and_disturbs_nobody(
     own_process: None,
 ) -> None:
