@@ -14,7 +14,9 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from hxgrid.settings import UserSettings
 from hxgrid.user.core.actions import CompleteTasks, SendAttempts
 from hxgrid.user.core.dispatcher import Dispatcher
 from hxgrid.user.core.events import (
@@ -25,29 +27,15 @@ from hxgrid.user.core.events import (
     TasksFinalized,
     TasksSubmitted,
 )
-from hxgrid.user.core.settings import DispatchSettings
 from hxgrid.user.core.task import TaskRecord
+from hxgrid.user.engine import dispatch_settings
 from hxgrid.wire.batches import ResultRecord
 from hxgrid.wire.messages import Capabilities, Load, RosterEntry, Welcome
 
 SUBMITTED_AT_ONCE = 100
 TINY_S, LONG_S = 1e-5, 2.0
 RUNS = 5
-SETTINGS = DispatchSettings(
-    send_ahead="auto",
-    max_attempts=3,
-    retry_delay_s=1.0,
-    cooling_s=10.0,
-    send_duplicate_tasks=True,
-    duplicate_budget=0.1,
-    agent_min_free_memory_bytes=50 << 20,
-    agent_min_free_memory_factor=1.5,
-    heartbeat_s=0.5,
-    suspect_after_s=1.5,
-    lost_after_s=10.0,
-    max_connections=100_000,
-    spare_agents=100_000,
-)
+SETTINGS = replace(dispatch_settings(UserSettings()), max_connections=100_000, spare_agents=100_000)
 CAPABILITIES = Capabilities(
     platform="linux",
     machine="x86_64",

@@ -23,13 +23,14 @@ from hxgrid_examples.mandelbrot.view import View, parse_view
 
 from benchmarks.find_locations import HEIGHT, WIDTH, judged
 from benchmarks.grids import Grid, keyed_grid
-from benchmarks.measuring import RUNS, Answer, Spread, ratio_of, take_turns, write
+from benchmarks.measuring import RUNS, Answer, Spread, ratio_of, take_turns, tree_cpu_s, write
 from tests.harness.wait import wait_until
 
 LOCATIONS = Path(__file__).with_name("locations.toml")
 MUST_S = 10.0
 TURNS = 3
 CANCEL_S = 0.5
+WORK_S = 0.2
 START_S = 60.0
 # No computer of today ends this before it is cancelled.
 FOR_EVER = 1_000_000_000
@@ -91,7 +92,7 @@ def cancelling(grid: Grid, runner: Runner, view: View) -> Answer:
         drawing = Drawing(view, FOR_EVER, method="grid-exact")
         thread = threading.Thread(target=drawing.run, args=(runner,))
         thread.start()
-        wait_until(partial(_has_begun, drawing), START_S, "the first tile")
+        wait_until(partial(_is_computed, drawing, grid, tree_cpu_s(grid.agent)), START_S, "work")
         began = time.perf_counter()
         drawing.cancel()
         thread.join()
@@ -108,8 +109,10 @@ def cancelling(grid: Grid, runner: Runner, view: View) -> Answer:
     )
 
 
-def _has_begun(drawing: Drawing) -> bool:
-    return any(sent.is_done for sent in drawing.coarse)
+def _is_computed(drawing: Drawing, grid: Grid, spent_before_s: float) -> bool:
+    """Tell whether agents have tiles, and have worked on them for a while."""
+    is_sent = any(sent.whereabouts() for sent in drawing.coarse)
+    return is_sent and tree_cpu_s(grid.agent) > spent_before_s + WORK_S
 
 
 if __name__ == "__main__":

@@ -147,6 +147,29 @@ def test_a_height_map_changes_the_normals(files: Path) -> None:
     assert np.abs(plain.astype(int) - bumped).mean() > 5
 
 
+def test_triangles_without_an_area_change_nothing(files: Path) -> None:
+    done(files, "-1r @low.nmf @high.nmf 32 32 @out.tga")
+    expected = (files / "out.tga").read_bytes()
+    for name, uv in (("low", 0.5), ("high", 0.0)):
+        mesh = nmf.read_nmf(files / f"{name}.nmf")
+        flat = mesh[:3].copy()
+        flat[0, 3:9] = [*flat[0, 0:3], *flat[0, 0:3]]  # a point
+        flat[1, 6:9] = (flat[1, 0:3] + flat[1, 3:6]) / 2  # a line
+        flat[2, :9] = 0
+        flat[:, 18:] = uv
+        nmf.write_nmf(files / f"{name}.nmf", np.concatenate([mesh, flat]))
+    done(files, "-1r @low.nmf @high.nmf 32 32 @out.tga")
+    assert (files / "out.tga").read_bytes() == expected
+
+
+def test_a_high_mesh_of_no_area_is_hit_nowhere(files: Path) -> None:
+    mesh = nmf.read_nmf(files / "high.nmf")
+    mesh[:, 3:9] = np.tile(mesh[:, 0:3], 2)
+    nmf.write_nmf(files / "high.nmf", mesh)
+    done(files, "@low.nmf @high.nmf 16 16 @out.tga")
+    assert (read_tga(files / "out.tga") == 127).all()
+
+
 def test_nothing_is_connected_for_a_job_that_cannot_be(files: Path) -> None:
     def connect() -> hxgrid.Session:
         raise AssertionError

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hxgrid_examples.normalmapper import generate, library, plan, relief, scene
+from hxgrid_examples.normalmapper import flags, generate, library, plan, relief, scene
 from hxgrid_examples.normalmapper.options import Options
 
 from tests.unit.examples.normalmapper import reference
@@ -77,18 +78,6 @@ def test_samples_agree(lib: Any, digit: int, has_corners: bool) -> None:
     assert np.abs(rendered(build(lib, low, high, **changes)) - expected).max() < 1e-4
 
 
-# What the letters say, to the library and to the reference.
-RULES = {
-    "c": {"rule": "closest", "is_better": False},
-    "C": {"rule": "closest", "is_better": True},
-    "f": {"rule": "furthest", "is_better": False},
-    "F": {"rule": "furthest", "is_better": True},
-    "d": {"rule": "front", "is_better": False},
-    "D": {"rule": "front", "is_better": True},
-    "b": {"rule": "normal", "is_better": False},
-}
-
-
 @pytest.mark.parametrize("letters", ["c", "C", "f", "F", "d", "D", "b", "cX", "CX", "fX", "FX"])
 @pytest.mark.parametrize("limits", [{}, {"most": 0.3}, {"least_cosine": -0.4}])
 def test_every_rule_takes_the_hit_that_the_reference_takes(
@@ -97,9 +86,13 @@ def test_every_rule_takes_the_hit_that_the_reference_takes(
     low, high = shells()
     rule = Rule(letters[0], is_front_only="X" in letters, **limits)
     expected, _ = Reference(low, high, (SIZE, SIZE), rule=rule).run()
-    changes: dict[str, Any] = {**RULES[letters[0]], "is_front_only": rule.is_front_only}
-    changes |= {"max_distance": rule.most, "least_cosine": rule.least_cosine}
-    assert np.abs(rendered(build(lib, low, high, **changes)) - expected).max() < 1e-4
+    options = replace(
+        flags.apply_flags(Options(), letters),
+        max_distance=rule.most,
+        least_cosine=rule.least_cosine,
+    )
+    found = rendered(scene.build_scene(lib, low, high, options))
+    assert np.abs(found - expected).max() < 1e-4
 
 
 def shells() -> tuple[Array, Array]:
