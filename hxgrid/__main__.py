@@ -5,6 +5,7 @@ A task process must start fast and stay small, so it is told apart before anythi
 
 from __future__ import annotations
 
+import os
 import sys
 
 
@@ -21,9 +22,18 @@ def main() -> int:
     try:
         from hxgrid.cli.main import main as command_main
 
-        return int(command_main() or 0)
+        status = int(command_main() or 0)
     except KeyboardInterrupt:  # while modules were still being imported
-        return 130
+        status = 130
+    _end_quietly()
+    return status
+
+
+def _end_quietly() -> None:
+    """Let one more Ctrl-C end the program at once: whatever had to be done is done."""
+    import signal
+
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 
 if __name__ == "__main__":

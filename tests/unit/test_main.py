@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
 from importlib import metadata
 from types import ModuleType
 
 import pytest
 
 from hxgrid import __main__ as program
+
+ENDING = """
+import atexit, sys, time, types
+from hxgrid import __main__ as program
+
+command_line = types.ModuleType("hxgrid.cli.main")
+command_line.main = lambda: 130
+sys.modules["hxgrid.cli.main"] = command_line
+sys.argv = ["hxgrid", "agents"]
+atexit.register(lambda: (print("ending", flush=True), time.sleep(60)))
+sys.exit(program.main())
+"""
+
+
+@pytest.fixture(autouse=True)
+def own_handler() -> Iterator[None]:
+    """The program changes what Ctrl-C does; the next test must not inherit that."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 class InterruptedModule(ModuleType):
@@ -22,6 +46,18 @@ def test_ctrl_c_during_imports_ends_without_a_traceback(monkeypatch: pytest.Monk
     monkeypatch.setitem(sys.modules, "hxgrid.cli.main", InterruptedModule("hxgrid.cli.main"))
     monkeypatch.setattr(sys, "argv", ["hxgrid", "agents"])
     assert program.main() == 130
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
+def test_one_more_ctrl_c_at_the_very_end_is_quiet_and_has_the_same_status() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", ENDING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as program_that_ends:
+        assert program_that_ends.stdout is not None
+        assert program_that_ends.stdout.readline() == "ending\n"
+        program_that_ends.send_signal(signal.SIGINT)
+        _, said = program_that_ends.communicate(timeout=30)
+    assert (program_that_ends.returncode, said) == (130, "")
 
 
 def test_the_script_begins_there_too() -> None:
