@@ -18,6 +18,7 @@ import pickle
 import struct
 import traceback
 from collections.abc import Iterator, Sequence
+from types import TracebackType
 from typing import Any, NamedTuple
 
 from hxgrid.errors import RemoteProtocolError, TaskFailed
@@ -28,6 +29,9 @@ Buffer = bytes | bytearray | memoryview
 
 _COUNT = struct.Struct("<I")
 _ENTRY = struct.Struct("<BQ")
+
+_PICKLERS = {"hxgrid", "pickle", "copyreg", "cloudpickle"}
+"""Packages whose frames tell nobody why a value of his cannot be pickled."""
 
 
 class Status(enum.IntEnum):
@@ -75,7 +79,7 @@ def pack_value(value: object) -> Outcome:
         return Outcome(Status.VALUE, _dumps(value))
     except Exception as error:  # noqa: BLE001 - pickling runs code of the value's own class
         headline = f"the result of type {_type_name(value)} cannot be pickled: {_text(error)}"
-        return _as_text(headline, error)
+        return _as_text(headline, _trace_beyond_pickling(error))
 
 
 def pack_exception(error: BaseException) -> Outcome:
@@ -85,7 +89,7 @@ def pack_exception(error: BaseException) -> Outcome:
         pickled = _dumps((error, trace))
         pickle.loads(pickled)  # exceptions with arguments of their own often fail only here
     except Exception:  # noqa: BLE001 - pickling runs code of the exception's own class
-        return _as_text(f"the function raised {_type_name(error)}: {_text(error)}", error)
+        return _as_text(f"the function raised {_type_name(error)}: {_text(error)}", trace)
     return Outcome(Status.EXCEPTION, pickled)
 
 
@@ -127,7 +131,8 @@ def open_outcome(outcome: Outcome) -> Any:
     """
     if outcome.status == Status.TEXT:
         headline, _, trace = str(outcome.pickled, "utf-8", "replace").partition("\0")
-        raise TaskFailed(headline, remote_traceback=trace) from RemoteTraceback(trace)
+        cause = RemoteTraceback(trace) if trace else None
+        raise TaskFailed(headline, remote_traceback=trace) from cause
     opened = pickle.loads(outcome.pickled)
     if outcome.status == Status.VALUE:
         return opened
@@ -148,8 +153,8 @@ def _is_plain(call: Call) -> bool:
     return all(map(pickling.is_plain, args)) and all(map(pickling.is_plain, kwargs.values()))
 
 
-def _as_text(headline: str, error: BaseException) -> Outcome:
-    text = f"{headline}\0{_trace(error)}"
+def _as_text(headline: str, trace: str) -> Outcome:
+    text = f"{headline}\0{trace}"
     return Outcome(Status.TEXT, text.encode(errors="replace"))
 
 
@@ -157,6 +162,20 @@ def _trace(error: BaseException) -> str:
     """Format a traceback that begins at the function, not at what called it."""
     frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
     return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+
+
+def _trace_beyond_pickling(error: BaseException) -> str:
+    """Format the part of a traceback that is code of the value's own class; "" if there is none."""
+    frames = error.__traceback__
+    while frames is not None and _package(frames) in _PICKLERS:
+        frames = frames.tb_next
+    if frames is None:
+        return ""
+    return "".join(traceback.format_exception(type(error), error, frames, chain=False))
+
+
+def _package(frames: TracebackType) -> str:
+    return str(frames.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def _text(error: BaseException) -> str:

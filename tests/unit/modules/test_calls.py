@@ -18,6 +18,11 @@ class AwkwardError(Exception):
         super().__init__(f"{one} {two}")
 
 
+class Stubborn:
+    def __reduce__(self) -> str:
+        raise ValueError("I stay here")
+
+
 def fail(error: BaseException) -> calls.Outcome:
     try:
         raise error
@@ -68,6 +73,21 @@ def test_an_exception_that_does_not_survive_pickling_comes_as_text() -> None:
 def test_a_value_that_cannot_be_pickled_names_its_type() -> None:
     with pytest.raises(TaskFailed, match=r"_thread\.lock cannot be pickled"):
         there_and_back(calls.pack_value(threading.Lock()))
+
+
+def test_the_traceback_of_a_value_that_cannot_be_pickled_is_none_of_ours() -> None:
+    with pytest.raises(TaskFailed) as caught:
+        there_and_back(calls.pack_value([threading.Lock()]))
+    assert caught.value.remote_traceback == ""
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_value_whose_own_code_breaks_shows_where() -> None:
+    with pytest.raises(TaskFailed, match="I stay here") as caught:
+        there_and_back(calls.pack_value(Stubborn()))
+    trace = caught.value.remote_traceback
+    assert "in __reduce__" in trace
+    assert "calls.py" not in trace.replace("test_calls.py", "")
 
 
 @pytest.mark.parametrize(
