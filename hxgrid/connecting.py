@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from hxgrid.errors import ConfigError, NoGridFound
@@ -74,6 +73,8 @@ def connect(
     Raises `NoGridFound` when `timeout` seconds are over, `ConfigError` for a wrong setting,
     `VersionMismatch` or `AuthenticationError` when the coordinator does not let us in.
     """
+    if not timeout >= 0:  # NaN too: it would never be over
+        raise ConfigError(f"timeout is {timeout!r}", advice="It is a number of seconds, 0 or more.")
     chosen = _settings(settings, name, trust_network, weight, journal, verify)
     if address == "inline":
         if journal is not None or verify:
@@ -151,11 +152,11 @@ def _settings(
     if trust_network:
         changes["trust_network"] = True
     if weight != 1.0:
-        changes["weight"] = float(weight)
+        changes["weight"] = weight
     if journal is not None:
-        changes["journal"] = Path(journal)
+        changes["journal"] = journal
     if verify:
-        changes["verify"] = float(verify)
+        changes["verify"] = verify
     if isinstance(given, UserSettings):
         return given.with_changes(**changes) if changes else given
     return load_user_settings(arguments={**(given or {}), **changes}).settings

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from hxgrid.embedded.child import AgentChild
 from hxgrid.embedded.folder import TemporaryFolder
+from hxgrid.errors import ConfigError
 from hxgrid.settings import load_agent_settings
 from hxgrid.transport.security import KeyPair, make_keypair
 from hxgrid.wire.messages import RosterEntry
@@ -21,6 +22,9 @@ START_LIMIT_S = 30.0
 
 CLOSE_GRACE_S = 1.0
 """What an agent gets to end its task processes; then it is killed, and they with it."""
+
+MAX_AGENTS = 256
+"""As many as `hxgrid up` starts. Each is a process, and has task processes of its own."""
 
 # What only makes sense for an agent that others find by itself, and what is made for each anew.
 _NOT_INHERITED = {
@@ -44,8 +48,11 @@ class EmbeddedGrid:
 
         Without `slots` the agents share the processors, less those left to the owner.
         """
-        if agents < 1:
-            raise ValueError(f"an embedded grid has at least one agent, not {agents}")
+        if not 1 <= agents <= MAX_AGENTS:
+            raise ConfigError(
+                f"an embedded grid has from 1 to {MAX_AGENTS} agents, not {agents}",
+                advice="One agent uses all processors; slots= says how many tasks it runs at once.",
+            )
         self.user_keys: KeyPair = make_keypair()
         """With which the application shows itself to the agents."""
         self._agent_count = agents

@@ -49,7 +49,7 @@ def requirements_for(
     return required
 
 
-def check_cost(cost: float) -> None:
+def check_cost(cost: object) -> None:
     """Raise `ConfigError` if this cannot be what a task costs."""
-    if not 0.0 < cost < math.inf:
+    if not isinstance(cost, int | float) or not 0.0 < cost < math.inf:
         raise ConfigError(f"cost must be a positive number, not {cost!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -61,6 +61,26 @@ def test_a_wrong_setting_stops_every_program_at_its_start(
 def test_a_wrong_setting_stops_an_embedded_grid_before_it_starts(own_process: None) -> None:
     with pytest.raises(hxgrid.ConfigError, match="max_attempts"):
         hxgrid.connect("local", settings={"max_attempts": -3})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"agents": 0}, "from 1 to 256 agents, not 0"),
+        ({"agents": 1_000_000}, "not 1000000"),
+        ({"slots": 0}, "slots"),
+        ({"weight": "much"}, "weight = 'much'"),
+        ({"journal": 5}, "journal = 5"),
+        ({"timeout": float("nan")}, "timeout is nan"),
+        ({"timeout": -1}, "timeout is -1"),
+    ],
+)
+def test_a_wrong_argument_of_connect_is_named_and_starts_nothing(
+    own_process: None, wrong: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(hxgrid.ConfigError) as caught:
+        hxgrid.connect("local", **wrong)
+    assert words in str(caught.value)
 
 
 def test_a_wrong_change_of_settings_changes_nothing(own_process: None) -> None:

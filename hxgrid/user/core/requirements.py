@@ -46,6 +46,11 @@ class Requirements:
         """Return what `run_task` was given as requirements. Raises ConfigError."""
         if isinstance(given, Requirements):
             return given
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigError(
+                f"requires={given!r} is no mapping",
+                advice='It is given as {"labels": ["gpu"], "memory_bytes": 2**30}, for example.',
+            )
         known = [field.name for field in fields(Requirements)]
         for name in given or ():
             if name not in known:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from hxgrid.errors import ConfigError
@@ -54,12 +56,11 @@ def test_texts_and_lists_are_taken_for_what_they_mean() -> None:
         ({"platforms": 7}, "platforms in requires= must be texts, not 7"),
         ({"labels": [None]}, "labels in requires= must be texts, not None"),
         ({"python_version": 3.11}, "python_version in requires= must be a text, not 3.11"),
+        ("gpu", "requires='gpu' is no mapping"),
         ({"memory_byte": 1}, "Did you mean memory_bytes"),
     ],
 )
-def test_what_cannot_be_meant_is_said_where_it_was_given(
-    given: dict[str, object], words: str
-) -> None:
+def test_what_cannot_be_meant_is_said_where_it_was_given(given: Any, words: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Requirements.of(given)
     assert words in str(caught.value)
