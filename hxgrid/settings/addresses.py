@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 
 _HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(%[A-Za-z0-9._-]+)?")
@@ -21,9 +22,17 @@ def split_address(text: str, default_port: int) -> tuple[str, int]:
         host, _, port_text = text.partition(":")
     else:
         host, port_text = text, None  # a bare IPv6 address has no port
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or (":" in host and not _is_ipv6(host)):
         raise ValueError(f"{text!r} is not HOST or HOST:PORT")
     return host, default_port if port_text is None else _port(port_text, text)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _port(port_text: str, text: str) -> int:

@@ -67,7 +67,7 @@ def _entries(path: Path) -> Iterator[tuple[tuple[str, str], str]]:
         data = path.read_bytes()
         parser.read_string(_decoded(data), source=str(path))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read", why=str(error)) from None
+        raise ConfigError(f"{path} cannot be read", why=error.strerror or str(error)) from None
     except configparser.Error as error:
         raise ConfigError(f"{path} is not an ini file", why=error.message) from None
     for section in parser.sections():

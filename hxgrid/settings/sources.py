@@ -111,7 +111,9 @@ def _read_text(path: Path, *, is_required: bool) -> str | None:
         if not is_required:
             return None
         raise ConfigError(f"{path} does not exist", advice="Check --config.") from None
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read", why=error.strerror or str(error)) from None
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path} cannot be read", why=str(error)) from None
 
 

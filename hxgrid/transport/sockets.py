@@ -11,6 +11,7 @@ sends faster than we read is held back by TCP.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -372,13 +373,23 @@ def _property(received: Received, name: str) -> str:
         return ""
 
 
-def _translated(error: zmq.ZMQError, host: str, port: int) -> TransportError:
+# What binding fails with where the address or the name belongs to no network card.
+_NOT_OURS = {zmq.EADDRNOTAVAIL, errno.ENODEV}
+
+
+def _translated(error: zmq.ZMQError, host: str, port: int) -> TransportError | ConfigError:
     where = f"{'all interfaces' if host == '*' else host}"
     if error.errno == zmq.EADDRINUSE:
         return AddressInUse(
             f"port {port} is taken by another program",
             where=where,
             advice="End that program, or choose another port with --port.",
+        )
+    if error.errno in _NOT_OURS:
+        return ConfigError(
+            f"{host} is no address of this computer",
+            why="nothing can listen there",
+            advice="Give --bind the address of a network card; `hxgrid doctor` lists them.",
         )
     return TransportError(f"cannot listen on port {port}", where=where, why=str(error))
 

@@ -34,6 +34,12 @@ def test_a_taken_port_may_be_replaced_by_any_other(bench: Bench) -> None:
         socket.close(0)
 
 
+@pytest.mark.parametrize("host", ["192.0.2.1", "no-such-card"])
+def test_an_address_of_another_computer_is_wrong_usage_and_named(bench: Bench, host: str) -> None:
+    with pytest.raises(ConfigError, match=rf"{host} is no address of this computer.*--bind"):
+        bench.factory.router(host, None)
+
+
 def test_every_interface_may_be_bound_with_keys_or_trust(bench: Bench) -> None:
     socket, _ = bench.factory.router("", None)
     assert endpoint_of(socket).startswith(("tcp://[::]:", "tcp://0.0.0.0:"))

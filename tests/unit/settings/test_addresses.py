@@ -22,7 +22,20 @@ def test_an_address_is_a_host_and_perhaps_a_port(text: str, host: str, port: int
 
 @pytest.mark.parametrize(
     "text",
-    ["", ":1", "pc7:", "pc7:0", "pc7:65536", "pc7:x", "[::1", "[::1]x", "a b", "tcp://pc7:1"],
+    [
+        "",
+        ":1",
+        "pc7:",
+        "pc7:0",
+        "pc7:65536",
+        "pc7:x",
+        "[::1",
+        "[::1]x",
+        "a b",
+        "tcp://pc7:1",
+        "a:b:c",
+        "[a:b]",
+    ],
 )
 def test_anything_else_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"is not HOST|has no port|lacks|where :PORT"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -149,6 +151,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     path.write_bytes(b"[user]\nname = '\xff'\n")
     with pytest.raises(ConfigError, match=r"hxgrid\.toml cannot be read: .*utf-8"):
         load_user_settings(config=path)
+
+
+def test_a_folder_in_place_of_a_file_is_told_in_plain_words(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_user_settings(config=tmp_path)
+    assert str(caught.value) == f"{tmp_path} cannot be read: {os.strerror(errno.EISDIR)}"
 
 
 def test_some_other_huge_file_is_refused(tmp_path: Path) -> None:

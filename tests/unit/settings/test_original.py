@@ -143,6 +143,9 @@ def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, said: s
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no\.ini cannot be read"):
         import_original(tmp_path / "no.ini")
+    with pytest.raises(ConfigError) as caught:
+        import_original(tmp_path)
+    assert "Errno" not in str(caught.value)
 
 
 def test_the_table_leads_to_keys_that_exist() -> None:
