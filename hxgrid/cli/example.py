@@ -11,7 +11,7 @@ import click
 
 from hxgrid.cli import mandelbrot, normalmapper
 from hxgrid.cli.options import Common, common_options
-from hxgrid.cli.output import count_of, duration, is_terminal, say, show, width
+from hxgrid.cli.output import count_of, duration, folded, is_terminal, say, show, width
 from hxgrid.cli.progress import Bar
 from hxgrid.errors import HxGridError, TaskError
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from hxgrid_examples.picalculator.app import PiTask
 
     import hxgrid
+
+_LIST = (
+    "pi             digits of pi, nine by each task, which knows nothing of the others",
+    "normalmapper   what a detailed mesh looks like, as a normal map for a simple one",
+    "mandelbrot     a window to explore the Mandelbrot set in, to any depth",
+)
 
 _GROUP = 10
 _MAX_GROUPS = 10
@@ -34,9 +40,8 @@ def command(ctx: click.Context) -> None:
     Each is a small program on the public interface, in the package hxgrid_examples.
     """
     if ctx.invoked_subcommand is None:
-        show("pi             digits of pi, nine by each task, which knows nothing of the others")
-        show("normalmapper   what a detailed mesh looks like, as a normal map for a simple one")
-        show("mandelbrot     a window to explore the Mandelbrot set in, to any depth")
+        for line in _LIST:
+            show(folded(line, width(), indent=15 * " "))
         say("\nNext: hxgrid example pi --digits 1000 --local")
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hxgrid.cli.options import Common, common_options
-from hxgrid.cli.output import count_of, duration, say
+from hxgrid.cli.output import count_of, duration, is_terminal, say
 from hxgrid.cli.progress import Bar
 from hxgrid.cli.run_inputs import Source, find_source
 from hxgrid.cli.run_results import Sink, make_sink
@@ -76,9 +76,11 @@ def command(
     source = find_source((*inputs, *files), lines)
     started_at = time.monotonic()
     sink = make_sink(output, is_lines=source.is_lines)
+    # Results that are seen coming show how far it is; a bar would stand in the midst of them.
+    is_shown = not common.is_quiet and not (output is None and is_terminal())
     with (
         common.connect() as session,
-        Bar(f"{module.name}:{function}", source.count, is_shown=not common.is_quiet) as bar,
+        Bar(f"{module.name}:{function}", source.count, is_shown=is_shown) as bar,
     ):
         job = _Job(session, sink, bar)
         job.run(module, function, source)
@@ -100,7 +102,8 @@ def _split(what: str) -> tuple[Path, str]:
 
 def _in_a_line(error: TaskError) -> str:
     why = (error.why or error.what).strip().splitlines()
-    return f"{why[-1] if why else 'failed'} {f'({error.where})' if error.where else ''}".rstrip()
+    # Of an exception that says much, the first line has its name.
+    return f"{why[0] if why else 'failed'} {f'({error.where})' if error.where else ''}".rstrip()
 
 
 def _check_function(path: Path, function: str) -> None:

@@ -76,11 +76,17 @@ def about_task(diaries: list[dict[str, Any]], task: int) -> list[Reply]:
     accepted = max((int(page["counts"].get("accepted", 0)) for page in diaries), default=0)
     raise HxGridError(
         f"nothing is known of a task {task}",
-        why="it neither waits nor has failed"
-        if task <= accepted
-        else "no session of this person on this computer has had so many tasks",
+        why=_why_unknown(task, accepted),
         advice="`hxgrid why` without a number tells all that is known.",
     )
+
+
+def _why_unknown(task: int, accepted: int) -> str:
+    if task == 0:
+        return "tasks are numbered from 1"
+    if task <= accepted:
+        return "it neither waits nor has failed"
+    return "no session of this person on this computer has had so many tasks"
 
 
 def about_session(diaries: list[dict[str, Any]]) -> list[Reply]:

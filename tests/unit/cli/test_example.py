@@ -23,6 +23,15 @@ def test_without_a_name_the_examples_are_listed(run: Run) -> None:
     assert "--local" in ended.stderr
 
 
+def test_the_list_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    lines = run("example").stdout.splitlines()
+    assert max(map(len, lines)) <= 60
+    assert [line.split()[0] for line in lines if not line.startswith(" ")] == [
+        *("pi", "normalmapper", "mandelbrot")
+    ]
+
+
 def test_a_pipe_gets_the_digits_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Common, "connect", lambda _: hxgrid.connect("inline"))
     ended = run("example", "pi", "--digits", "20")

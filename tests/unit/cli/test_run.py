@@ -12,6 +12,7 @@ import pytest
 
 import hxgrid
 from hxgrid.cli.options import Common
+from hxgrid.cli.progress import Bar
 from hxgrid.cli.run_results import Folder
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ def picky(agent, session_id, in_stream, out_stream):
     if b"bad" in text:
         raise ValueError("not " + text.decode())
     out_stream.write(text)
+
+def talkative(agent, session_id, in_stream, out_stream):
+    raise ValueError("not this\\nbecause of that")
 """
 
 Lines = Callable[[bytes], None]
@@ -106,6 +110,28 @@ def test_of_many_failures_the_first_are_shown(run: Run, standard_input: Lines) -
     ended = run("run", "tasks:picky")
     assert ended.stderr.count("ValueError: not bad (") + 0 <= 10
     assert "... and 20 more failures" in ended.stderr
+
+
+def test_of_an_exception_with_many_lines_the_first_is_shown(run: Run) -> None:
+    ended = run("run", "tasks:talkative", "tasks.py")
+    assert ended.stderr.startswith("tasks.py: ValueError: not this"), ended.stderr
+
+
+@pytest.mark.parametrize(("arguments", "is_shown"), [((), False), (("--output", "out"), True)])
+def test_no_bar_stands_among_results_on_a_terminal(
+    run: Run, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], is_shown: bool
+) -> None:
+    asked: list[bool] = []
+
+    class AskedBar(Bar):
+        def __init__(self, title: str, total: int | None, *, is_shown: bool) -> None:
+            asked.append(is_shown)
+            super().__init__(title, total, is_shown=False)
+
+    monkeypatch.setattr("hxgrid.cli.run.Bar", AskedBar)
+    monkeypatch.setattr("hxgrid.cli.run.is_terminal", lambda: True)
+    assert run("run", "tasks:shout", "tasks.py", *arguments).status == 0
+    assert asked == [is_shown]
 
 
 @pytest.mark.parametrize(

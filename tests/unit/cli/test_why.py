@@ -70,6 +70,7 @@ def test_a_task_of_which_nothing_is_known(run: Run, diaries: Diaries) -> None:
     diaries.append(page(WAITS))
     assert "neither waits nor has failed" in run("why", "4").stderr
     assert "has had so many tasks" in run("why", "77").stderr
+    assert "tasks are numbered from 1" in run("why", "0").stderr
 
 
 @pytest.mark.parametrize(
