@@ -2,8 +2,9 @@
 
 Tasks that do nothing, native ones against Python ones in the same session, and the processor time
 of the host process per native one; 300 MB of global data, read by eight tasks on four slots,
-against the memory of agent and host before; two computing tasks at a time against one; and the time
-from `cancel_tasks` until the grid has confirmed that a task which asks is gone. Tasks are C++.
+against the memory of agent and host before; two computing tasks at a time against one; the time
+from `cancel_tasks` until the grid has confirmed that a task which asks is gone; and from the death
+of a host process to the next result, against a result when nobody dies. Tasks are C++.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import psutil
 from benchmarks.grids import SLOTS, Grid, token_grid
 from benchmarks.measuring import RUNS, Answer, Spread, ratio_of, take_turns, tree_cpu_s, write
 from benchmarks.native_calls import compiled, left_out
+from tests.harness.wait import wait_until
 
 PYTHON = Path(__file__).parent / "tasks" / "small.py"
 COUNT = 20_000
@@ -30,6 +32,7 @@ SPEED_UP = 1.9
 PAIRS = 9
 ROUNDS = 8000
 CANCEL_S = 0.05
+BACK_S = 1.0
 
 
 def main() -> list[Answer]:
@@ -43,6 +46,7 @@ def main() -> list[Answer]:
                 *nothing(grid, module),
                 two_at_a_time(grid, module),
                 cancelling(grid, module),
+                coming_back(grid, module),
             ]
         with token_grid(4) as grid:
             answers.append(data(grid, module, Path(folder)))
@@ -134,6 +138,37 @@ def two_at_a_time(grid: Grid, module: Path) -> Answer:
         is_reached=up.median >= SPEED_UP,
         grid=grid.kind,
         details={"speed_ups": ups},
+    )
+
+
+def coming_back(grid: Grid, module: Path) -> Answer:
+    """From the death of the session's host to the next result."""
+    session = grid.session
+
+    def result_s() -> float:
+        began = time.perf_counter()
+        session.run_task(module, "Nothing", b"")
+        session.wait_for_completion()
+        return time.perf_counter() - began
+
+    def after_death_s() -> float:
+        wait_until(lambda: len(hosts_of(grid)) >= 2, 30.0, "the host that is kept ready")
+        # Of the two it is the one that has worked.
+        max(hosts_of(grid), key=lambda host: tree_cpu_s(host.pid)).kill()
+        return result_s()
+
+    result_s()
+    taken = take_turns({"ever": result_s, "after": after_death_s})
+    spent = Spread.of(taken["after"])
+    return Answer(
+        question="a native task after the death of its session's host process",
+        must_reach=f"under {BACK_S:g} s",
+        baseline=f"nobody has died {Spread.of(taken['ever'])} s",
+        ours=f"{spent} s",
+        ratio="-",
+        is_reached=spent.median < BACK_S,
+        grid=grid.kind,
+        details=taken,
     )
 
 
