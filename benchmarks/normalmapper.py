@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +22,7 @@ from hxgrid_examples.normalmapper import app, flags, generate, library, nmf, sce
 import hxgrid
 from benchmarks.grids import token_grid
 from benchmarks.measuring import RUNS, Answer, Spread, take_turns, write
-from hxgrid import native
+from benchmarks.native_calls import left_out
 
 EDGE = 512
 SHARE = 1 / 5
@@ -40,9 +38,7 @@ PAIR = "-r"
 
 def main() -> list[Answer]:
     """Measure everything and write it down."""
-    missing = native.why_missing() or ("" if shutil.which("c++") else "there is no C++ compiler")
-    if missing:
-        print(f"normalmapper: left out: {missing}", file=sys.stderr)
+    if left_out("normalmapper"):
         return []
     answers = []
     with tempfile.TemporaryDirectory() as name:

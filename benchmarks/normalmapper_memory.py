@@ -9,8 +9,6 @@ a whole picture, and the memory of the agent and its task processes is looked at
 from __future__ import annotations
 
 import secrets
-import shutil
-import sys
 import tempfile
 import time
 from dataclasses import replace
@@ -24,8 +22,7 @@ from hxgrid_examples.normalmapper.plan import Part, tile_grid
 import hxgrid
 from benchmarks.grids import SLOTS, token_grid
 from benchmarks.measuring import Answer, Spread, write
-from benchmarks.native_calls import compiled
-from hxgrid import native
+from benchmarks.native_calls import compiled, left_out
 
 SIDE = 942  # squares of two triangles, 169 bytes each in the scene
 EDGE = 512
@@ -37,9 +34,7 @@ OTHER = "other"
 
 def main() -> list[Answer]:
     """Measure and write it down."""
-    missing = native.why_missing() or ("" if shutil.which("c++") else "there is no C++ compiler")
-    if missing:
-        print(f"normalmapper_memory: left out: {missing}", file=sys.stderr)
+    if left_out("normalmapper_memory"):
         return []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

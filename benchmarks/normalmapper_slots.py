@@ -10,8 +10,6 @@ out, is the baseline. The schedule is drawn to `benchmarks/results/normalmapper_
 from __future__ import annotations
 
 import functools
-import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -24,9 +22,9 @@ import hxgrid
 from benchmarks import schedule
 from benchmarks.grids import token_grid
 from benchmarks.measuring import RESULTS, Answer, Spread, write
+from benchmarks.native_calls import left_out
 from benchmarks.normalmapper import Job, prepared
 from benchmarks.tasks import waiting
-from hxgrid import native
 
 EDGE = 1024
 SLOTS = 64
@@ -38,9 +36,7 @@ TASK = Path(waiting.__file__)
 
 def main() -> list[Answer]:
     """Measure, draw and write it down."""
-    missing = native.why_missing() or ("" if shutil.which("c++") else "there is no C++ compiler")
-    if missing:
-        print(f"normalmapper_slots: left out: {missing}", file=sys.stderr)
+    if left_out("normalmapper_slots"):
         return []
     with prepared("-r", EDGE) as job, tempfile.TemporaryDirectory() as folder:
         parts = cut(job.scene, EDGE, EDGE, SLOTS)
