@@ -7,6 +7,7 @@ the fault is ours, the line says how to see it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import signal
@@ -19,7 +20,7 @@ from typing import Any, Self
 
 import click
 
-from hxgrid.cli.output import error_width, folded
+from hxgrid.cli.output import detach_unwritable_stdout, error_width, folded
 from hxgrid.errors import HxGridError
 from hxgrid.program import INTERRUPTED
 
@@ -28,8 +29,13 @@ END_LIMIT_S = 1.4
 moment itself."""
 
 
+_FULL = {errno.ENOSPC, errno.EFBIG}
+
+
 def explain(error: Exception) -> int:
     """Write on standard error what went wrong; return the exit status that goes with it."""
+    # Otherwise the end of the program would try once more, and fail with words of its own.
+    detach_unwritable_stdout()
     match error:
         case click.ClickException():
             error.show()
@@ -38,7 +44,9 @@ def explain(error: Exception) -> int:
             _complain(error.headline, error.advice)
             status = error.exit_status
         case OSError() if error.strerror:
-            _complain(f"{error.filename or 'system'}: {error.strerror}", "")
+            # Of the files that may fill a disk, this one alone has no name.
+            otherwise = "standard output" if error.errno in _FULL else "system"
+            _complain(f"{error.filename or otherwise}: {error.strerror}", "")
             status = 1
         case _:
             text = str(error).splitlines()[0] if str(error) else "no further words"

@@ -43,6 +43,14 @@ def detach_stdout() -> None:
     os.close(nowhere)
 
 
+def detach_unwritable_stdout() -> None:
+    """Forget what standard output does not take, on a full disk for example."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        detach_stdout()
+
+
 def _nowhere() -> io.TextIOWrapper:
     return io.TextIOWrapper(open(os.devnull, "wb"), encoding="utf-8")  # noqa: PTH123
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -158,6 +161,17 @@ def test_a_reader_that_has_read_enough_is_no_crash() -> None:
     assert ended.stdout == "[coordinator]\n"
     assert "hxgrid:" not in ended.stderr
     assert "BrokenPipe" not in ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+@pytest.mark.parametrize("unbuffered", ["", "-u"])
+def test_a_full_disk_under_standard_output_is_one_line(unbuffered: str) -> None:
+    command = (
+        f"unset PYTHONUNBUFFERED; '{sys.executable}' {unbuffered} -m hxgrid config > /dev/full"
+    )
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr == f"hxgrid: standard output: {os.strerror(errno.ENOSPC)}\n"
 
 
 def test_the_group_is_the_entry_point_of_the_distribution() -> None:
