@@ -69,10 +69,24 @@ def _entries(path: Path) -> Iterator[tuple[tuple[str, str], str]]:
     except OSError as error:
         raise ConfigError(f"{path} cannot be read", why=error.strerror or str(error)) from None
     except configparser.Error as error:
-        raise ConfigError(f"{path} is not an ini file", why=error.message) from None
+        raise ConfigError(f"{path} is not an ini file", why=_wrong_line(error)) from None
+    except AttributeError:  # what Python 3.11 raises there
+        why = "an indented line follows a key without a value"
+        raise ConfigError(f"{path} is not an ini file", why=why) from None
     for section in parser.sections():
         for name, text in parser.items(section):
             yield (section.lower(), name), (text or "").strip()
+
+
+def _wrong_line(error: configparser.Error) -> str:
+    # Its message quotes the line itself, which may be of any file and of any length.
+    match error:
+        case configparser.MissingSectionHeaderError():
+            return f"line {error.lineno} stands before the first [section]"
+        case configparser.ParsingError(errors=[(line, _), *_]):
+            return f"line {line} is neither [section] nor KEY=VALUE"
+        case _:
+            return error.message.splitlines()[0]
 
 
 def _decoded(data: bytes) -> str:

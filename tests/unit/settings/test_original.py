@@ -132,7 +132,9 @@ def test_a_cache_size_that_the_original_ignored_is_left_out(tmp_path: Path) -> N
         ("[user]\nallowSwapping=yes\n", r"\[user\] allowSwapping = 'yes': must be 0 or 1"),
         ("[user]\nmaxQueqedTasks=many\n", r"\[user\] maxQueqedTasks = 'many': invalid literal"),
         ("[user]\nmaxQueqedTasks=0\n", r"\[user\] max_queued_tasks = 0: .* from 1 to 10000000"),
-        ("maxQueqedTasks=1\n", "is not an ini file"),
+        ("maxQueqedTasks=1\n", r"is not an ini file: line 1 stands before the first \[section\]$"),
+        ("[user]\n=3\n", r"is not an ini file: line 2 is neither \[section\] nor KEY=VALUE$"),
+        ("[user]\nbind\n  more\n", "is not an ini file: "),
     ],
 )
 def test_what_is_wrong_is_named_with_the_file(tmp_path: Path, text: str, said: str) -> None:
