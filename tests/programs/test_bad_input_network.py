@@ -194,6 +194,35 @@ def test_b39_no_coordinator_is_an_error_that_names_the_ways_on(own_process: None
     expect_words(caught.value, 'connect("local")', "hxgrid up")
 
 
+def test_two_grids_without_a_name_are_listed_to_applications_and_agents(
+    programs: Programs, own_process: None
+) -> None:
+    first, second = LocalGrid(programs), LocalGrid(programs)
+    second.udp_port = first.udp_port  # one network
+    for grid in (first, second):
+        grid.coordinator()
+        grid.wait_for_coordinator(LIMIT_S)
+
+    user = {"beacon_port": first.udp_port}
+    with pytest.raises(hxgrid.SeveralGridsFound) as caught:
+        hxgrid.connect(settings=user, timeout=LIMIT_S)
+    expect_words(caught.value, first.name, second.name, "name")
+
+    agent = programs.hxgrid("agent", "--slots", "1", environment=first.environment)
+    wait_until(
+        lambda: first.name in agent.stderr() and second.name in agent.stderr(),
+        LIMIT_S,
+        "both grids in the agent's log",
+        seen=agent.log,
+    )
+    assert agent.is_running
+    assert not first.agents_listed()
+    assert not second.agents_listed()
+    with hxgrid.connect(settings=user, name=second.name, timeout=LIMIT_S) as session:
+        assert session.connection_status.connected_to_coordinator
+    programs.end_politely()
+
+
 def test_no_coordinator_ends_a_command_with_status_3(programs: Programs) -> None:
     address = f"127.0.0.1:{free_port()}"
     ended = programs.run("agents", "--json", "--coordinator", address)
