@@ -8,8 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import click
-
 from hxgrid.logs import LEVELS, configure_logging
 
 if TYPE_CHECKING:
@@ -41,6 +39,8 @@ class Server(Protocol):
 
 def serving_options(*, where: str) -> Callable[[Callable[..., _R]], Callable[..., _R]]:
     """Add the options of programs that serve; `where` is where strangers may run programs then."""
+    import click  # only here: the bridge has no command line, and its start is waited for
+
     options: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         click.option(
             "--trust-network",

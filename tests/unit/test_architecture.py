@@ -43,6 +43,11 @@ def test_importing_the_package_loads_neither_zmq_nor_pydantic() -> None:
     assert loaded_by("hxgrid") & {"zmq", "pydantic", "numpy", "rich", "asyncio"} == set()
 
 
+def test_the_bridge_starts_without_a_command_line() -> None:
+    loaded = loaded_by("hxgrid.bridge.server", "hxgrid.bridge.opening")
+    assert loaded & {"click", "rich", "numpy"} == set()
+
+
 def test_the_public_names_are_there_when_asked_for() -> None:
     for name in hxgrid.__all__:
         assert getattr(hxgrid, name) is not None
