@@ -25,15 +25,17 @@ def main() -> int:
         status = int(command_main() or 0)
     except KeyboardInterrupt:  # while modules were still being imported
         status = 130
-    _end_quietly()
+    _end_quietly(status)
     return status
 
 
-def _end_quietly() -> None:
-    """Let one more Ctrl-C end the program at once: whatever had to be done is done."""
+def _end_quietly(status: int) -> None:
+    """Let one more Ctrl-C change neither words nor status: whatever had to be done is done."""
     import signal
 
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))
+    # Only what is ignored stays so until the very end of the interpreter.
+    is_ending = status == 130
+    signal.signal(signal.SIGINT, signal.SIG_IGN if is_ending else lambda *_: os._exit(130))
 
 
 if __name__ == "__main__":

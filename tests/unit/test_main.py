@@ -19,10 +19,10 @@ import atexit, sys, time, types
 from hxgrid import __main__ as program
 
 command_line = types.ModuleType("hxgrid.cli.main")
-command_line.main = lambda: 130
+command_line.main = lambda: {status}
 sys.modules["hxgrid.cli.main"] = command_line
 sys.argv = ["hxgrid", "agents"]
-atexit.register(lambda: (print("ending", flush=True), time.sleep(60)))
+atexit.register(lambda: (print("ending", flush=True), {ends}))
 sys.exit(program.main())
 """
 
@@ -49,15 +49,23 @@ def test_ctrl_c_during_imports_ends_without_a_traceback(monkeypatch: pytest.Monk
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
-def test_one_more_ctrl_c_at_the_very_end_is_quiet_and_has_the_same_status() -> None:
+@pytest.mark.parametrize(("status", "ends"), [(130, "sys.stdin.read()"), (0, "time.sleep(60)")])
+def test_one_more_ctrl_c_at_the_very_end_is_quiet_and_its_status_is_130(
+    status: int, ends: str
+) -> None:
+    script = ENDING.format(status=status, ends=ends)
     with subprocess.Popen(
-        [sys.executable, "-c", ENDING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as program_that_ends:
-        assert program_that_ends.stdout is not None
-        assert program_that_ends.stdout.readline() == "ending\n"
-        program_that_ends.send_signal(signal.SIGINT)
-        _, said = program_that_ends.communicate(timeout=30)
-    assert (program_that_ends.returncode, said) == (130, "")
+        [sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as ending:
+        assert ending.stdout is not None
+        assert ending.stdout.readline() == "ending\n"
+        ending.send_signal(signal.SIGINT)
+        _, said = ending.communicate(timeout=30)
+    assert (ending.returncode, said) == (130, "")
 
 
 def test_the_script_begins_there_too() -> None:
