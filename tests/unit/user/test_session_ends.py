@@ -127,6 +127,10 @@ def test_a_closed_session_refuses_everything_and_closing_again_is_harmless(
         session.explain,
         lambda: session.is_complete,
         lambda: session.bind_get_data(None),
+        lambda: session.forget_data("map"),
+        lambda: session.update_settings(max_attempts=2),
+        lambda: session.wait_for_completion_event(0.1),
+        lambda: session.connection_status,
         session.__enter__,
     ):
         with pytest.raises(SessionClosed):
