@@ -5,8 +5,10 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 import hxgrid
@@ -16,8 +18,6 @@ from tests.harness.local_grid import LocalGrid
 from tests.harness.wait import Stopwatch, wait_until
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.harness.processes import Program, Programs
 
 Measure = Callable[[str, float], None]
@@ -268,6 +268,50 @@ def test_k1_cancelling_leaves_within_a_second_while_the_agents_are_stopped(
     for agent in proctree.descendants_showing(os.getpid(), "hxgrid agent"):
         freeze(agent.pid)
     close_in_time(session, measured, cancel=True)
+
+
+LEAVES_TRACES = """
+import os, pathlib, time
+
+def run_task(agent, session_id, in_stream, out_stream):
+    folder = pathlib.Path(agent.session_cache_directory)
+    folder.joinpath(f"left-{os.getpid()}").write_text("a trace")
+    agent.report(0.5, f"{os.getpid()} {folder}")
+    while True:
+        time.sleep(1)  # never asks whether it may go on
+"""
+
+
+@pytest.mark.slow
+def test_i7_what_a_session_had_is_gone_from_all_agents_two_seconds_after_it_has_closed(
+    programs: Programs, own_process: None, tmp_path: Path, measured: Measure
+) -> None:
+    grid = LocalGrid(programs)
+    grid.up(agents=2)
+    grid.wait_for_agents(2, LIMIT_S)
+    (tmp_path / "traces.py").write_text(LEAVES_TRACES)
+    session = grid.connect()
+    tasks = [session.run_task(tmp_path / "traces.py", "run_task") for _ in range(2)]
+
+    def reports() -> list[str]:
+        return [task.progress_text for task in tasks if task is not None]
+
+    wait_until(lambda: all(reports()), LIMIT_S, "both to run", seen=programs.logs)
+    had = [(int(pid), Path(folder)) for pid, folder in (one.split(" ", 1) for one in reports())]
+    assert len({folder for _, folder in had}) == 2, "one agent has both"
+    assert all(folder.joinpath(f"left-{pid}").exists() for pid, folder in had)
+
+    watch = Stopwatch()
+    session.close(cancel=True)
+    wait_until(
+        lambda: not [1 for pid, folder in had if psutil.pid_exists(pid) or folder.exists()],
+        LIMIT_S,
+        "processes and folders to be gone",
+        seen=programs.logs,
+    )
+    measured("gone after close", watch.elapsed_s())
+    assert watch.elapsed_s() < GONE_LIMIT_S
+    programs.end_politely()
 
 
 def test_several_sessions_in_one_process_share_a_grid(
