@@ -49,7 +49,7 @@ from tests.harness.wait import wait_until
 from tests.unit.proving import prove_by_hand
 
 D = TypeVar("D", bound=Document)
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 
 
 class LiveAgent:

@@ -19,7 +19,7 @@ from hxgrid_agent.execution.frames import Assignment
 from hxgrid_agent.execution.process import TaskProcess
 from tests.harness.wait import wait_until
 
-LIMIT_S = 30.0
+LIMIT_S = 60.0
 T = TypeVar("T", bound=SlotEvent)
 
 

@@ -51,7 +51,8 @@ def test_a_failure_shows_the_output_of_its_own_attempt_only(agent: SmallAgent) -
 
 
 def test_of_very_much_output_the_end_is_kept(agent: SmallAgent) -> None:
-    agent.run(agent.body("for n in range(200_000): print('line', n)", "return False"))
+    thousand = "print(chr(10).join(f'line {k}' for k in range(n, n + 1000)))"
+    agent.run(agent.body(f"for n in range(0, 200_000, 1000): {thousand}", "return False"))
     output = agent.failure(Outcome.FAILED).output
     assert output.endswith("line 199999\n")
     assert len(output) == 64 * 1024
