@@ -37,6 +37,7 @@ from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
 from hxgrid.user.failures import AgentNames, error_of, merge, session_closed
 from hxgrid.user.fronts import Front
 from hxgrid.user.global_data import GetData
+from hxgrid.user.inputs import check_data_name
 from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.mapping import GridMap
 from hxgrid.user.offers import Modules
@@ -278,7 +279,7 @@ class InlineSession:
     def forget_data(self, name: str | None = None) -> None:
         """Have global data of this name (None: all) asked for again when it is wanted next."""
         self._check_usable()
-        self._agent.free_cached_data(name)
+        self._agent.free_cached_data(None if name is None else check_data_name(name))
 
     def update_settings(self, **changes: Any) -> UserSettings:
         """Change settings and return all."""

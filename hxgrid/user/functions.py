@@ -42,7 +42,9 @@ class FunctionBook:
         self._offered: dict[tuple[travel.Travel, frozenset[str]], Offered] = {}
 
     def plan(self, function: Callable[..., Any]) -> travel.Travel:
-        """Decide how it travels. Raises `ModuleError` if it cannot."""
+        """Decide how it travels. Raises `ModuleError` if it cannot, or cannot be called."""
+        if not callable(function):
+            raise ModuleError(f"a function is wanted, and {function!r:.200} cannot be called")
         try:
             known = self._plans.get(function)
         except TypeError:  # not hashable

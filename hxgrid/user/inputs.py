@@ -53,3 +53,10 @@ def check_cost(cost: object) -> None:
     """Raise `ConfigError` if this cannot be what a task costs."""
     if not isinstance(cost, int | float) or not 0.0 < cost < math.inf:
         raise ConfigError(f"cost must be a positive number, not {cost!r}")
+
+
+def check_data_name(name: object) -> str:
+    """Return a name of global data. Raises `TypeError` if it is no text."""
+    if not isinstance(name, str):
+        raise TypeError(f"the name of global data is a text, not {name!r:.200}")
+    return name

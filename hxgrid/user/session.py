@@ -22,7 +22,7 @@ from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.fronts import Front
 from hxgrid.user.functions import FunctionBook
 from hxgrid.user.global_data import GetData
-from hxgrid.user.inputs import check_cost, prepare, requirements_for
+from hxgrid.user.inputs import check_cost, check_data_name, prepare, requirements_for
 from hxgrid.user.journal import Journal
 from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.mapping import GridMap
@@ -325,10 +325,10 @@ class Session(SessionViews):
         """Have global data of this name (None: all) asked for again when it is wanted next.
 
         Tasks submitted after this call get the new data, on all agents; streams that running tasks
-        hold stay as they are.
+        hold stay as they are. Raises `TypeError` for a name that is no text.
         """
         self._check_usable()
-        names = None if name is None else [name]
+        names = None if name is None else [check_data_name(name)]
         self._engine.ask(lambda: self._engine.driver.forget_data(names))
 
     @property

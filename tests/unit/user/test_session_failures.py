@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import hxgrid
 from hxgrid.errors import HxGridError, ModuleError, TaskFailed
 from hxgrid.streams import Stream
 from hxgrid.wire.messages import Outcome, Reason
@@ -81,3 +83,19 @@ def test_a_missing_module_is_told_at_once(make_session: MakeSession, tmp_path: P
     session, _ = make_session(echo)
     with pytest.raises(ModuleError, match=r"nowhere\.py"):
         session.run_task(tmp_path / "nowhere.py", "f")
+
+
+def test_what_cannot_be_called_is_told_at_once(make_session: MakeSession) -> None:
+    session, _ = make_session(echo)
+    not_a_function: Any = 5
+    with pytest.raises(ModuleError, match="5 cannot be called"):
+        session.submit(not_a_function)
+
+
+def test_names_of_global_data_are_texts(make_session: MakeSession) -> None:
+    session, _ = make_session(echo)
+    not_a_name: Any = 5
+    with pytest.raises(TypeError, match="name of global data is a text, not 5"):
+        session.forget_data(not_a_name)
+    with hxgrid.connect("inline") as inline, pytest.raises(TypeError, match="not 5"):
+        inline.forget_data(not_a_name)
