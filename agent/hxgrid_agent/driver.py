@@ -333,7 +333,10 @@ class AgentDriver:
         self._processes.poll(is_all=True)
         self._processes.report_progress()
         self._cpu.read(self._processes.ids, now)
-        self.on_event(ev.Sampled(self._cpu.free_cpu, self._cpu.own_cpu, free_memory_bytes()))
+        free_bytes = free_memory_bytes()
+        is_short = free_bytes < self.core.table.settings.memory_reserve_bytes
+        held = self._processes.private_bytes() if is_short else {}
+        self.on_event(ev.Sampled(self._cpu.free_cpu, self._cpu.own_cpu, free_bytes, held))
         self._peers.retry()
         self._uploading.retire(now)
 

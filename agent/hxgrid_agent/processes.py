@@ -177,6 +177,10 @@ class Processes:
             elif (died := process.poll()) is not None:
                 self._buried(number, process, died)
 
+    def private_bytes(self) -> dict[int, int]:
+        """Return the memory that each holds alone, by number; slow."""
+        return {number: process.private_bytes() for number, process in self._processes.items()}
+
     def report_progress(self) -> None:
         """Pass on what running attempts say of themselves."""
         for number, process in list(self._processes.items()):

@@ -81,8 +81,8 @@ class AgentSettings(SeekerSettings):
     )
     memory_reserve_bytes: f.Bytes = Field(
         256 * f.MIB,
-        description="Memory kept free for the owner: below it caches go first, then the youngest "
-        "attempt.",
+        description="Memory kept free for the owner: below it caches go first, then the task "
+        "process that holds most.",
     )
     result_memory_bytes: f.Bytes = Field(
         256 * f.MIB,

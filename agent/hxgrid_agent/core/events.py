@@ -249,6 +249,8 @@ class Sampled:
     """Processors' worth of time not used by others."""
     own_cpu: float
     free_memory_bytes: int
+    private_bytes: Mapping[int, int] = field(default_factory=dict)
+    """Memory that processes hold alone, by number; looked up only while memory is short."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,22 @@
-"""When free memory falls below the owner's reserve: caches go first, then the youngest attempt.
+"""When free memory falls below the owner's reserve: caches go first, then the largest process.
 
-One step per sample, and only while memory is still short at the next one: what a step frees takes
-a moment to show.
+Of processes that are about equally large, or of which nothing is known, the one with the youngest
+attempt goes: it loses least. One step per sample, and only while memory is still short at the next
+one: what a step frees takes a moment to show.
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 from hxgrid.wire.messages import Outcome
 from hxgrid_agent.core.pool import Pool
 from hxgrid_agent.core.process import SlotProcess
 from hxgrid_agent.core.table import Table
+
+
+ABOUT_BYTES: Final = 64 * 1024 * 1024
+"""Processes that differ by less count as equally large."""
 
 
 class MemoryGuard:
@@ -26,18 +33,23 @@ class MemoryGuard:
             return
         if self._pool.trim(0, now) + self._pool.drop_spares(now):
             return
-        youngest = self._youngest()
-        if youngest is not None:
+        worst = self._worst()
+        if worst is not None:
             text = "the memory that the computer's owner keeps for himself ran short"
             # One that was tried alone because of this has shown whose fault it is.
-            outcome = Outcome.CRASHED if youngest.place.is_alone else Outcome.LOST
-            self._pool.kill(youngest, outcome, text, now, is_anybodys_fault=True)
+            outcome = Outcome.CRASHED if worst.place.is_alone else Outcome.LOST
+            self._pool.kill(worst, outcome, text, now, is_anybodys_fault=True)
 
-    def _youngest(self) -> SlotProcess | None:
+    def _worst(self) -> SlotProcess | None:
+        held = self._table.sample.private_bytes
         running = [
             process
             for session in self._table.sessions.values()
             for process in session.held.values()
             if process.handed
         ]
-        return max(running, key=lambda process: process.head_since, default=None)
+        return max(
+            running,
+            key=lambda process: (held.get(process.number, 0) // ABOUT_BYTES, process.head_since),
+            default=None,
+        )

@@ -42,6 +42,7 @@ from hxgrid_agent.execution.events import (
     SlotEvent,
 )
 from hxgrid_agent.execution.exits import describe_exit, read_tail
+from hxgrid_agent.execution.footprint import private_bytes
 from hxgrid_agent.execution.frames import IN_FILE, Assignment, FrameError
 from hxgrid_agent.execution.held import HeldAttempts
 
@@ -314,6 +315,10 @@ class TaskProcess:
     def cpu_seconds(self) -> float | None:
         """Return the processor time of its whole tree; None if it is gone."""
         return None if self._is_dead else platform.cpu_seconds(self._process)
+
+    def private_bytes(self) -> int:
+        """Return the memory that its tree holds alone; slow."""
+        return 0 if self._is_dead else private_bytes(self._process)
 
     def is_stopped(self) -> bool:
         """Say whether the system holds it stopped, by `suspend` or by somebody else."""

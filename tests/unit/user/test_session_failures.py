@@ -89,7 +89,10 @@ def test_what_cannot_be_called_is_told_at_once(make_session: MakeSession) -> Non
     session, _ = make_session(echo)
     not_a_function: Any = 5
     with pytest.raises(ModuleError, match="5 cannot be called"):
-        session.submit(not_a_function)
+        next(iter(session.map(not_a_function, [1])))
+    with hxgrid.Executor(session) as executor:
+        future = executor.submit(not_a_function)
+        assert isinstance(future.exception(10), ModuleError)
 
 
 def test_names_of_global_data_are_texts(make_session: MakeSession) -> None:

@@ -117,6 +117,24 @@ def test_short_memory_costs_caches_first_and_then_the_youngest_attempt() -> None
     assert user.running == [1]
 
 
+def test_short_memory_costs_the_one_who_holds_it_and_not_a_younger_one() -> None:
+    rig = Rig(slots=3, spare_processes=0)
+    user = rig.user("a", lease_s=1000.0)
+    user.offer()
+    for task in (1, 2, 3):
+        user.send(task)
+        rig.wait(0.1)
+    assert user.running == [1, 2, 3]
+    oldest = min(rig.core.table.processes)
+    rig.clear()
+    held = dict.fromkeys(rig.core.table.processes, 10 << 20) | {oldest: 500 << 20}
+    rig.handle(ev.Sampled(4.0, 0.0, free_memory_bytes=10, private_bytes=held))
+    assert rig.results() == [(1, Outcome.LOST)]
+    held = dict.fromkeys(rig.core.table.processes, 10 << 20)
+    rig.handle(ev.Sampled(4.0, 0.0, free_memory_bytes=10, private_bytes=held))
+    assert rig.results() == [(1, Outcome.LOST), (3, Outcome.LOST)], "of equals, the youngest"
+
+
 def test_b25_a_suspension_ends_where_a_clock_of_32_bits_would_wrap() -> None:
     rig = Rig(slots=1, spare_processes=1)
     rig.now = 2**32 / 1000 - 15.0

@@ -52,6 +52,23 @@ def test_a_large_input_and_output_go_through_files(agent: SmallAgent) -> None:
     assert answer.payload == data
 
 
+def test_the_memory_that_it_holds_alone_can_be_seen(agent: SmallAgent, tmp_path: Path) -> None:
+    before = agent.process.private_bytes()
+    shared = tmp_path / "shared"
+    shared.write_bytes(bytes(100 << 20))
+    agent.run(
+        agent.body(
+            "global kept",
+            "import mmap",
+            f"file = open({str(shared)!r}, 'rb')",
+            "mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)",
+            "kept = b'x' * (40 << 20), mapped, sum(mapped[::4096])",
+        )
+    )
+    assert agent.result().outcome == Outcome.DONE
+    assert 40 << 20 <= agent.process.private_bytes() - before < 80 << 20
+
+
 def test_outputs_are_compressed_by_the_rule_for_inputs(agent: SmallAgent) -> None:
     from hxgrid.streams.compression import pack, unpack
 
