@@ -13,8 +13,8 @@ from hxgrid_agent.execution.tree_walking import members
 def private_bytes(process: subprocess.Popen[bytes]) -> int:
     """Return the private memory of a task process and its descendants, as the system tells it.
 
-    What is shared does not count: a mapped blob belongs to all who read it. Reads what all processes
-    of the computer are, so it is nothing to ask often.
+    What is shared does not count: a mapped blob belongs to all who read it. Looks at all processes
+    of the computer, so it is nothing to ask often.
     """
     total = 0
     for member in members(process):

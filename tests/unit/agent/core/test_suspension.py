@@ -135,6 +135,30 @@ def test_short_memory_costs_the_one_who_holds_it_and_not_a_younger_one() -> None
     assert rig.results() == [(1, Outcome.LOST), (3, Outcome.LOST)], "of equals, the youngest"
 
 
+def test_nobody_else_goes_while_the_memory_of_a_killed_process_comes_back() -> None:
+    rig = Rig(slots=3, spare_processes=0)
+    user = rig.user("a", lease_s=1000.0)
+    user.offer()
+    for task in (1, 2, 3):
+        user.send(task)
+    rig.clear()
+
+    def free(free_bytes: int) -> None:
+        rig.wait(1.0)
+        rig.handle(ev.Sampled(4.0, 0.0, free_bytes))
+
+    free(1000)
+    assert len(rig.results()) == 1
+    for free_bytes in (1001, 2000, 3000):
+        free(free_bytes)
+    assert len(rig.results()) == 1, "it comes back, if slowly"
+    free(2999)
+    assert len(rig.results()) == 2, "somebody takes more"
+    for free_bytes in range(3000, 3031):
+        free(free_bytes)
+    assert len(rig.results()) == 3, "that would take for ever"
+
+
 def test_b25_a_suspension_ends_where_a_clock_of_32_bits_would_wrap() -> None:
     rig = Rig(slots=1, spare_processes=1)
     rig.now = 2**32 / 1000 - 15.0
