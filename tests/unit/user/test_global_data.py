@@ -184,26 +184,32 @@ def test_forgotten_data_is_asked_for_again(pair: tuple[Session, FakeAgent]) -> N
     assert _fetch(agent, after.digest) == b"new"
 
 
+class SlowAnswers:
+    """A callback that gives old data, then new, and answers when it may."""
+
+    def __init__(self) -> None:
+        self.is_asked, self.may_answer = threading.Event(), threading.Event()
+        self._contents = iter([b"old", b"new"])
+
+    def __call__(self, _name: str) -> bytes:
+        content = next(self._contents)
+        self.is_asked.set()
+        self.may_answer.wait(20)
+        return content
+
+
 def test_what_is_forgotten_while_the_callback_is_asked_is_not_kept(
     pair: tuple[Session, FakeAgent],
 ) -> None:
     session, agent = pair
-    contents = iter([b"old", b"new"])
-    is_asked, may_answer = threading.Event(), threading.Event()
-
-    def give(_name: str) -> bytes:
-        content = next(contents)
-        is_asked.set()
-        may_answer.wait(20)
-        return content
-
+    give = SlowAnswers()
     session.bind_get_data(give)
     agent.say(ask_data("x", 1))
-    is_asked.wait(20)
+    give.is_asked.wait(20)
     session.forget_data("x")
     agent.say(ask_data("x", 2))
     wait_until(lambda: len(session._engine.data._asked["x"].waiting) == 1, 10, "the second")
-    may_answer.set()
+    give.may_answer.set()
     before, after = _answers(agent, 2)
     assert _fetch(agent, after.digest) == b"new"
     assert _fetch(agent, before.digest) == b"old", "whoever waited for it may still fetch it"
@@ -217,21 +223,13 @@ def test_volatile_data_that_is_forgotten_while_it_is_asked_for_is_asked_for_anew
     pair: tuple[Session, FakeAgent],
 ) -> None:
     session, agent = pair
-    contents = iter([b"old", b"new"])
-    is_asked, may_answer = threading.Event(), threading.Event()
-
-    def give(_name: str) -> bytes:
-        content = next(contents)
-        is_asked.set()
-        may_answer.wait(20)
-        return content
-
+    give = SlowAnswers()
     session.bind_get_data(give, volatile=True)
     agent.say(ask_data("x", 1))
-    is_asked.wait(20)
+    give.is_asked.wait(20)
     session.forget_data("x")
     agent.say(ask_data("x", 2))
-    may_answer.set()
+    give.may_answer.set()
     assert _fetch(agent, _answers(agent, 2)[1].digest) == b"new"
 
 
