@@ -19,7 +19,6 @@ import contextlib
 import os
 import secrets
 import socket
-import stat
 import subprocess
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -27,16 +26,16 @@ from pathlib import Path
 from time import monotonic
 
 from hxgrid.tasks.page import FLAGS_AT, RING, SharedPage
-from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
-from hxgrid.wire.limits import MAX_NAME_CHARS, SMALL_PAYLOAD_BYTES
-from hxgrid.wire.messages import AttemptFlag, FunctionOffer, Outcome, Reason
+from hxgrid.wire.batches import AttemptRecord, Key
+from hxgrid.wire.limits import MAX_NAME_CHARS
+from hxgrid.wire.messages import FunctionOffer, Reason
 from hxgrid_agent.execution import frames, platform
 from hxgrid_agent.execution.channel import Channel
+from hxgrid_agent.execution.ended import read_ended
 from hxgrid_agent.execution.events import (
     DataAsked,
     DataGivenUp,
     Died,
-    Ended,
     Ready,
     Returned,
     SlotEvent,
@@ -52,8 +51,6 @@ _EXIT_POLL_S = 0.001
 _DYING_S = 1.0
 """How long it may take to die, with many threads and much memory on a busy computer, before it
 counts as one that has closed its socket and lives."""
-_LAST_OUTCOME = max(Outcome)
-_CHUNKED = int(AttemptFlag.CHUNKED)
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """A slot is one processor's worth; numeric libraries would take all there are, in every slot."""
 
@@ -364,7 +361,7 @@ class TaskProcess:
 
     def _event(self, kind: int, body: bytes) -> SlotEvent:
         if kind == frames.RESULTS:
-            return self._ended(body)
+            return read_ended(body, self._keys, self.slots, self._exchange_folder, self.pid)
         if kind == frames.RETURNED:
             return Returned(self._held.take_out(frames.read_serials(body)))
         fields = frames.read_json(body)
@@ -380,41 +377,6 @@ class TaskProcess:
             self._forget_files()
             return Ready(tuple(str(note) for note in fields.get("notes", ())))
         raise FrameError(f"a frame of kind {kind} holds {str(fields)[:200]}")
-
-    def _ended(self, body: bytes) -> Ended:
-        records: list[ResultRecord] = []
-        files: dict[Key, str] = {}
-        keys, slots = self._keys, self.slots
-        # Twice as fast as calling the class.
-        new, kind = tuple.__new__, ResultRecord
-        for result in frames.read_results(body, SMALL_PAYLOAD_BYTES, _LAST_OUTCOME):
-            serial, outcome, flags, stored, raw, started_at, ended_at, thread, payload = result
-            key = keys.pop(serial, None)
-            if key is None:
-                raise FrameError(f"a result of attempt {serial}, which it does not hold")
-            if thread >= len(slots):
-                raise FrameError(f"a result of thread {thread} of {len(slots)}")
-            if flags & IN_FILE:
-                files[key] = self._output_file(serial, stored)
-                flags = flags & ~IN_FILE | _CHUNKED
-            task, attempt = key
-            where = slots[thread]
-            fields = (
-                task, attempt, outcome, flags, where, stored, raw, started_at, ended_at, payload
-            )  # fmt: skip
-            records.append(new(kind, fields))
-        return Ended(records, files)
-
-    def _output_file(self, serial: int, stored_bytes: int) -> str:
-        path = Path(self._exchange_folder, frames.output_name(serial, self.pid))
-        try:
-            # Not followed: a link could point to what the loop would wait for.
-            status = path.lstat()
-        except OSError as error:
-            raise FrameError(f"the file of a result cannot be read: {error}") from error
-        if not stat.S_ISREG(status.st_mode) or status.st_size != stored_bytes:
-            raise FrameError(f"the file of a result has {status.st_size} bytes, not {stored_bytes}")
-        return str(path)
 
     def _send(self, frame: bytes) -> None:
         if not self._is_dead:
