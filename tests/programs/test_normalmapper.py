@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ import pytest
 from hxgrid_examples.normalmapper import app, flags, generate, nm_task, nmf, turns
 
 import hxgrid
+from tests.harness.local_grid import LocalGrid
+from tests.harness.processes import Programs
 
 LINE = "-1r @low.nmf @high.nmf 48 48 @{}.tga"
 
@@ -111,3 +114,51 @@ def test_a_scene_is_asked_for_once_however_many_tasks_and_slots_there_are(
     session = hxgrid.connect("local", agents=1, slots=2)
     draw(files, "once", session)
     assert asked == [nm_task.SCENE]
+
+
+class Counted:
+    """A session that notes what its application is asked for, and stays open after a picture."""
+
+    def __init__(self, session: hxgrid.Session) -> None:
+        self.asked: list[str] = []
+        self._session = session
+        bind = session.bind_get_data
+
+        def counted(callback: Callable[[str], Any]) -> None:
+            def answer(name: str) -> Any:
+                self.asked.append(name)
+                return callback(name)
+
+            bind(answer)
+
+        session.bind_get_data = counted  # type: ignore[method-assign, assignment]
+
+    def __enter__(self) -> hxgrid.Session:
+        return self._session
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+@pytest.mark.slow
+def test_two_sessions_of_one_agent_have_a_scene_each(files: Path, programs: Programs) -> None:
+    folders = [files, files / "other"]
+    folders[1].mkdir()
+    shutil.copy(files / "low.nmf", folders[1])
+    nmf.write_nmf(
+        folders[1] / "high.nmf", generate.sheet(generate.sphere, 64, 64, generate.waves(64, 64, 2))
+    )
+    expected = [draw(folder, "alone", hxgrid.connect("inline")) for folder in folders]
+    assert expected[0] != expected[1]
+    grid = LocalGrid(programs, trust_network=True)
+    grid.coordinator()
+    grid.agent(slots=2)
+    with grid.connect() as first, grid.connect() as second:
+        both = [Counted(first), Counted(second)]
+        for turn in range(2):
+            drawn = [
+                draw(folder, f"turn{turn}", session)
+                for folder, session in zip(folders, both, strict=True)
+            ]
+            assert drawn == expected
+            assert [one.asked for one in both] == [[nm_task.SCENE]] * 2
