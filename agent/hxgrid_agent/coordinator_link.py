@@ -15,6 +15,7 @@ from hxgrid.logs import get_logger
 from hxgrid.settings import AgentSettings, split_address
 from hxgrid.transport.beacon import Answer, BeaconClient
 from hxgrid.transport.discovery import (
+    SILENT,
     Action,
     AnswerHeard,
     Ask,
@@ -24,6 +25,7 @@ from hxgrid.transport.discovery import (
     Event,
     Linked,
     LinkLost,
+    NameLookedUp,
     Remember,
     ReportSeveral,
     ReportTrouble,
@@ -31,6 +33,7 @@ from hxgrid.transport.discovery import (
 )
 from hxgrid.transport.line import Line
 from hxgrid.transport.loop import Loop
+from hxgrid.transport.names import NameLookup, unknown_name
 from hxgrid.transport.remembered import RememberedCoordinators
 from hxgrid.transport.sockets import MESSAGES_PER_TURN, SocketFactory
 from hxgrid.wire.documents import pack_document, read_document
@@ -83,6 +86,7 @@ class CoordinatorLink:
             on_readable=self._on_readable,
             on_failed=self._on_wrong_program,
         )
+        self._names = NameLookup(loop, self._on_looked_up)
         self._heard_at = 0.0
         self._status_at = 0.0
         # As discovery is only a few datagrams, silence is acted upon long before the lease ends.
@@ -97,6 +101,7 @@ class CoordinatorLink:
     def close(self) -> None:
         """Take leave of the coordinator and close everything. Twice is harmless."""
         self._send(self._describe().model_copy(update={"leaving": True}))
+        self._names.close()
         self._line.close(at_once=False)
         self._beacon.close()
 
@@ -110,7 +115,7 @@ class CoordinatorLink:
             self.tell_now()
         if self._line.is_open and now >= self._heard_at + self._silence_s:
             self._heard_at = now
-            self._handle(LinkLost("no answer"))
+            self._handle(LinkLost(SILENT))
 
     def next_deadline(self) -> float | None:
         """When `tick` is wanted."""
@@ -156,11 +161,16 @@ class CoordinatorLink:
     def _connect(self, host: str, port: int) -> None:
         self._line.close(at_once=False)
         self._heard_at = self._clock.now()
+        self._names.begin(host)
         try:
             # The first status goes out in the moment in which there is a connection.
             self._line.open(host, port, self._settings.coordinator_key)
         except HxGridError as error:
             self._handle(LinkLost(error.headline))
+
+    def _on_looked_up(self, host: str, trouble: str) -> None:
+        error = unknown_name(host, trouble, self._settings.place_of("coordinator"))
+        self._handle(NameLookedUp(host, error.headline if trouble else ""))
 
     def _on_wrong_program(self, error: HxGridError) -> None:
         self._handle(LinkLost(str(error)))

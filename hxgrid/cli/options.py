@@ -87,7 +87,9 @@ class Common:
             from hxgrid.cli.asking import ways_on
             from hxgrid.transport.security import Security
 
-            error.advice = f"--local needs no grid; {ways_on(Security.from_settings(settings))}"
+            if error.tried:  # else it says by itself what is in the way, and what to do
+                ways = ways_on(Security.from_settings(settings))
+                error.advice = f"--local needs no grid; {ways}"
             raise
         self.sessions.append(session)
         return session

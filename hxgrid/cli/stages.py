@@ -175,9 +175,14 @@ def _broadcast(settings: UserSettings, security: Security) -> Finding:
 def _port(settings: UserSettings) -> Finding:
     from hxgrid.cli.asking import COORDINATOR_PORT
     from hxgrid.cli.probes import try_port
+    from hxgrid.transport.names import is_name, look_up, unknown_name
 
     started_at = time.monotonic()
     host, port = split_address(settings.coordinator, COORDINATOR_PORT)
+    if is_name(host) and (why := look_up(host)):
+        error = unknown_name(host, why, settings.place_of("coordinator"))
+        taken_s = time.monotonic() - started_at
+        return Finding("port", "fault", error.headline, error.advice, taken_s)
     trouble = try_port(host, port)
     taken_s = time.monotonic() - started_at
     where = f"TCP {host}:{port}"

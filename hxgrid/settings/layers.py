@@ -97,7 +97,11 @@ def _load(
         if value is not None:  # an option that was not given
             values[key] = _check_value(model, key, value, f"argument {key}", is_text=False)
             origins[key] = Origin("argument")
-    return Loaded(_together(model, values, origins), origins, tuple(notices))
+    places_of = {key: origin.place or f"{origin.layer} {key}" for key, origin in origins.items()}
+    settings = _together(model, values, origins).with_places(
+        {key: place for key, place in places_of.items() if key in values}
+    )
+    return Loaded(settings, origins, tuple(notices))
 
 
 def _sources(places: Places, config: Path | None, *, is_user: bool) -> Iterator[Source]:

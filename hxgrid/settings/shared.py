@@ -6,9 +6,18 @@ a new one. Where a default is this computer's own (memory, folders) it is made w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 
 from hxgrid.settings import fields as f
 from hxgrid.settings.complaints import from_validation
@@ -80,15 +89,29 @@ class ProgramSettings(BaseModel):
         3, ge=2, le=100, description="Log files kept; the oldest goes, so that logs stay bounded."
     )
 
+    _places: Mapping[str, str] = PrivateAttr(default_factory=dict)  # of keys that were read
+
     def with_changes(self, **changes: Any) -> Self:
         """Return a copy with `changes` made; ConfigError says which is wrong and why."""
         values = {name: getattr(self, name) for name in self.model_fields_set}
         try:
-            return type(self).model_validate({**values, **changes})
+            changed = type(self).model_validate({**values, **changes})
         except ValidationError as error:
             raise from_validation(
                 type(self), error, place=lambda _key: "changed settings"
             ) from None
+        kept = {key: place for key, place in self._places.items() if key not in changes}
+        return changed.with_places(kept)
+
+    def with_places(self, places: Mapping[str, str]) -> Self:
+        """Return the same settings, which remember where some of them were read."""
+        copy = self.model_copy()
+        copy._places = dict(places)  # noqa: SLF001 - it is one of us
+        return copy
+
+    def place_of(self, key: str) -> str:
+        """Say where a value was read, for messages; nothing for defaults and a program's own."""
+        return self._places.get(key, "")
 
     @model_validator(mode="after")
     def _check_liveness(self) -> Self:

@@ -26,6 +26,10 @@ With a grid name, the first answer under that name is taken at once. Without one
 round are gathered: the only grid is taken; of several none, they are reported (`SeveralGrids`) and
 asked for again, because somebody has to give a name. Two coordinators under one name are a mistake
 of the same kind.
+
+A name that means no address (`NameLookedUp`) changes none of this, since it may mean one later: a
+computer that starts says its own. It only changes what is said of the address, which would else be
+no more than silent.
 """
 
 from __future__ import annotations
@@ -43,6 +47,9 @@ QUICK_ROUNDS = 10
 PAUSE_S = 3.0
 JITTER_S = 0.3
 """Added by chance to each round: the agents of a LAN that lost one coordinator ask apart."""
+
+SILENT = "no answer"
+"""Why of a `LinkLost` that says no more than that."""
 
 MAX_ANSWERS = 64
 """More coordinators than this on one LAN are not a grid but a flood."""
@@ -103,7 +110,15 @@ class LinkLost:
     why: str
 
 
-Event = Started | AnswerHeard | Linked | LinkLost
+@dataclass(frozen=True, slots=True)
+class NameLookedUp:
+    """The name of a host was looked up; without `trouble` it means an address."""
+
+    host: str
+    trouble: str
+
+
+Event = Started | AnswerHeard | Linked | LinkLost | NameLookedUp
 
 
 # ------------------------------------------------------------------ actions
@@ -163,6 +178,7 @@ class Discovery:
         self._found: dict[str, tuple[Answer, str]] = {}  # boot id -> first answer of this round
         self._fruitless_rounds = 0
         self._tried: dict[str, str] = {}  # what -> how that ended
+        self._unknown: dict[str, str] = {}  # host whose name means no address -> why
 
     def handle(self, event: Event, now: float) -> list[Action]:
         """Take in one fact."""
@@ -175,6 +191,8 @@ class Discovery:
                 return self._take_link(event, now)
             case LinkLost():
                 return self._take_loss(event, now)
+            case NameLookedUp():
+                return self._take_name(event)
             case _:
                 assert_never(event)
 
@@ -205,8 +223,26 @@ class Discovery:
         self.state = DiscoveryState.TRYING
         self.connected_to = address
         self._deadline = None if self.is_fixed else now + self._settings.try_s
-        self._tried[_shown(address)] = "no answer"
+        self._tried[_shown(address)] = self._silence_of(address)
         return [Connect(*address)]
+
+    def _silence_of(self, address: tuple[str, int]) -> str:
+        return self._unknown.get(address[0], SILENT)
+
+    def _take_name(self, event: NameLookedUp) -> list[Action]:
+        address = self.connected_to
+        if address is None or address[0] != event.host:
+            return []
+        where, before = _shown(address), self._silence_of(address)
+        if event.trouble:
+            self._unknown[event.host] = event.trouble
+        else:
+            self._unknown.pop(event.host, None)
+        if self.state is DiscoveryState.LINKED or self._tried.get(where, before) != before:
+            return []  # more is known than that
+        self._tried[where] = self._silence_of(address)
+        is_news = bool(event.trouble) and event.trouble != before
+        return [ReportTrouble(f"{where}: {event.trouble}")] if is_news else []
 
     # -------------------------------------------------------------- the connection
 
@@ -220,6 +256,7 @@ class Discovery:
         self.state = DiscoveryState.LINKED
         self._deadline = None
         self._fruitless_rounds = 0
+        self._unknown.clear()
         was_known, self._known = self._known, self.connected_to
         if self._settings.may_discard and was_known != self._known:
             return [Remember(*self._known)]
@@ -227,9 +264,12 @@ class Discovery:
 
     def _take_loss(self, event: LinkLost, now: float) -> list[Action]:
         where = _shown(self.connected_to) if self.connected_to else "the coordinator"
-        is_news = self._tried.get(where) != event.why
-        self._tried[where] = event.why
-        actions: list[Action] = [ReportTrouble(f"{where}: {event.why}")] if is_news else []
+        why = event.why
+        if why == SILENT and self.connected_to is not None:
+            why = self._silence_of(self.connected_to)
+        is_news = self._tried.get(where) != why
+        self._tried[where] = why
+        actions: list[Action] = [ReportTrouble(f"{where}: {why}")] if is_news else []
         if self.is_fixed:
             self.state = DiscoveryState.TRYING
             return actions
@@ -249,7 +289,7 @@ class Discovery:
         if len(self._tried) >= MAX_ANSWERS:
             self._tried.clear()
         self._deadline = now + self._settings.collect_s + self._chance.uniform(0, JITTER_S)
-        self._tried.setdefault("broadcast", "no answer")
+        self._tried.setdefault("broadcast", SILENT)
         return [Ask()]
 
     def _take_answer(self, event: AnswerHeard, now: float) -> list[Action]:

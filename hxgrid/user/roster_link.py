@@ -29,12 +29,14 @@ from hxgrid.transport.discovery import (
     Event,
     Linked,
     LinkLost,
+    NameLookedUp,
     Remember,
     ReportSeveral,
     ReportTrouble,
     Started,
 )
 from hxgrid.transport.line import Line
+from hxgrid.transport.names import NameLookup, unknown_name
 from hxgrid.transport.remembered import RememberedCoordinators
 from hxgrid.transport.sockets import MESSAGES_PER_TURN
 from hxgrid.user.network import Network
@@ -105,6 +107,7 @@ class RosterLink:
             on_readable=self._on_readable,
             on_failed=self._on_wrong_program,
         )
+        self._names = NameLookup(network.loop, self._on_looked_up)
         self._version = 0
         self._poll_at: float | None = None
         self._lost_at: float | None = None
@@ -117,6 +120,7 @@ class RosterLink:
 
     def close(self) -> None:
         """Let go of all sockets. Twice is harmless."""
+        self._names.close()
         self._beacon.close()
         self._line.close()
         self._poll_at = self._lost_at = None
@@ -176,6 +180,7 @@ class RosterLink:
 
     def _connect(self, host: str, port: int) -> None:
         self._parts.clear()
+        self._names.begin(host)
         try:
             # Asked as soon as there is a connection, and again with each renewed one.
             self._line.open(host, port, self._settings.coordinator_key)
@@ -183,6 +188,13 @@ class RosterLink:
             self._lose(error.headline)
         except HxGridError as error:
             self._lose(str(error))
+
+    def _on_looked_up(self, host: str, trouble: str) -> None:
+        """Say it of the address; where no other may be used, it is why no grid is found."""
+        error = unknown_name(host, trouble, self._settings.place_of("coordinator"))
+        self._handle(NameLookedUp(host, error.headline if trouble else ""))
+        if self._discovery.is_fixed and not self.is_linked:
+            self.refusal = error if trouble else None
 
     def _on_wrong_program(self, error: HxGridError) -> None:
         if not self.is_linked:

@@ -8,8 +8,8 @@ import pytest
 
 import hxgrid
 from tests.harness.local_grid import LocalGrid
-from tests.harness.ports import taken_port
-from tests.programs.expectations import expect_clear
+from tests.harness.ports import free_port, taken_port
+from tests.programs.expectations import expect_clear, expect_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -109,3 +109,61 @@ def test_a_port_that_is_taken_is_named(programs: Programs, command: str) -> None
         ended = programs.run(command, "--port", str(port), "--bind", "127.0.0.1")
         expect_clear(ended, 2, str(port))
     programs.expect_no_process_left()
+
+
+# Nobody may have this name (RFC 2606); a network without a name service is to say so soon.
+UNKNOWN = "no-such-coordinator.invalid"
+SOON = {"RES_OPTIONS": "timeout:1 attempts:1"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["agents", "doctor", "run"])
+def test_a_coordinator_whose_name_is_not_known_is_told_from_a_silent_one(
+    programs: Programs, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "task.py").write_text("def run(agent, session, in_stream, out_stream): ...\n")
+    (tmp_path / "some.toml").write_text(
+        f'[user]\nallow_discard_coordinator = false\ncoordinator = "{UNKNOWN}"\n'
+    )
+    words = (f"the coordinator's name '{UNKNOWN}' cannot be resolved", "Check its spelling")
+    more: list[str | Path] = (
+        [f"{tmp_path / 'task.py'}:run", tmp_path / "task.py"] if command == "run" else []
+    )
+    given: list[tuple[list[str | Path], str]] = [
+        (["--coordinator", UNKNOWN], "(argument coordinator)"),
+        (["--config", tmp_path / "some.toml"], "some.toml:3)"),
+    ]
+    for arguments, place in given:
+        ended = programs.run(command, *more, "--trust-network", *arguments, environment=SOON)
+        ended.expect(3)
+        said = " ".join((ended.stdout + ended.stderr).split())
+        expect_words(said, *words, place)
+        assert "no answer" not in said
+
+
+@pytest.mark.slow
+def test_a_coordinator_that_is_silent_is_not_said_to_be_unknown(programs: Programs) -> None:
+    where = f"localhost:{free_port()}"
+    ended = programs.run("agents", "--trust-network", "--coordinator", where).expect(3)
+    expect_words(" ".join(ended.stderr.split()), f"{where}: no answer")
+    assert "resolved" not in ended.stderr
+
+
+@pytest.mark.slow
+def test_where_another_coordinator_may_be_used_its_unknown_name_is_among_what_was_tried(
+    programs: Programs,
+) -> None:
+    environment = {**SOON, "HXGRID_USER_COORDINATOR": UNKNOWN}
+    ended = programs.run("agents", "--trust-network", environment=environment)
+    said = " ".join(ended.expect(3).stderr.split())
+    expect_words(
+        said, "no grid found", "cannot be resolved", "HXGRID_USER_COORDINATOR", "broadcast"
+    )
+
+
+def test_a_session_says_that_the_name_of_its_coordinator_is_not_known(
+    own_process: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RES_OPTIONS", "timeout:1 attempts:1")
+    with pytest.raises(hxgrid.NoGridFound, match="cannot be resolved"):
+        hxgrid.connect(UNKNOWN, trust_network=True, timeout=2.5)

@@ -146,3 +146,20 @@ def test_changes_are_checked_like_files(places: Places) -> None:
 def test_changes_keep_what_was_set_before(places: Places) -> None:
     settings = load_user_settings(places=places, arguments={"max_attempts": 9}).settings
     assert settings.with_changes(retry_delay_s=0).max_attempts == 9
+
+
+def test_settings_remember_where_they_were_read(places: Places) -> None:
+    places.user_file.write_text('[user]\ncoordinator = "studio-pc"\n')
+    above = with_environment(places, HXGRID_USER_NAME="studio")
+    settings = load_user_settings(places=above, arguments={"weight": 2.0}).settings
+    assert settings.place_of("coordinator") == f"{places.user_file}:2"
+    assert settings.place_of("name") == "environment variable HXGRID_USER_NAME"
+    assert settings.place_of("weight") == "argument weight"
+    assert settings.place_of("max_attempts") == ""
+
+
+def test_a_changed_setting_is_from_nowhere_and_the_others_keep_their_place(places: Places) -> None:
+    above = with_environment(places, HXGRID_USER_NAME="studio", HXGRID_USER_COORDINATOR="pc")
+    changed = load_user_settings(places=above).settings.with_changes(coordinator="studio-pc")
+    assert changed.place_of("coordinator") == ""
+    assert changed.place_of("name") == "environment variable HXGRID_USER_NAME"

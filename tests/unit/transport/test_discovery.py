@@ -12,6 +12,7 @@ from hxgrid.transport.discovery import (
     MAX_ANSWERS,
     PAUSE_S,
     QUICK_ROUNDS,
+    SILENT,
     Action,
     AnswerHeard,
     Ask,
@@ -21,6 +22,7 @@ from hxgrid.transport.discovery import (
     DiscoveryState,
     Linked,
     LinkLost,
+    NameLookedUp,
     Remember,
     ReportSeveral,
     ReportTrouble,
@@ -266,3 +268,56 @@ def test_what_was_tried_is_told(may_discard: bool) -> None:
     machine.tick(2.0)
     assert machine.tried()[0] == "192.0.2.6:4100: no answer"
     assert len(machine.tried()) == (2 if may_discard else 1)
+
+
+# ---------------------------------------------------------------- names
+
+
+def named(*, may_discard: bool) -> Discovery:
+    machine = discovery(address=("studio-pc", 4100), may_discard=may_discard)
+    machine.handle(Started(), 0.0)
+    return machine
+
+
+def test_a_name_that_nobody_knows_is_told_once_and_not_as_silence() -> None:
+    machine = named(may_discard=False)
+    unknown = NameLookedUp("studio-pc", "nobody knows it")
+    assert machine.handle(unknown, 0.1) == [ReportTrouble("studio-pc:4100: nobody knows it")]
+    assert machine.handle(unknown, 2.1) == []
+    assert machine.handle(LinkLost(SILENT), 3.0) == []
+    assert machine.tried() == ("studio-pc:4100: nobody knows it",)
+    assert machine.state is DiscoveryState.TRYING
+
+
+def test_a_name_that_nobody_knows_leads_to_a_question_as_silence_does() -> None:
+    machine = named(may_discard=True)
+    machine.handle(NameLookedUp("studio-pc", "nobody knows it"), 0.1)
+    assert tick(machine) == (2.0, [Ask()])
+    assert tick(machine)[1] == [Connect("studio-pc", 4100)]
+    assert machine.handle(NameLookedUp("studio-pc", "nobody knows it"), 3.5) == []
+    assert machine.tried() == ("studio-pc:4100: nobody knows it", "broadcast: no answer")
+
+
+def test_a_name_that_is_known_later_is_only_silent_again() -> None:
+    machine = named(may_discard=False)
+    machine.handle(NameLookedUp("studio-pc", "nobody knows it"), 0.1)
+    assert machine.handle(NameLookedUp("studio-pc", ""), 2.1) == []
+    assert machine.tried() == ("studio-pc:4100: no answer",)
+    assert linked(machine) == []
+    assert machine.handle(LinkLost(SILENT), 20.0) == []
+
+
+def test_what_is_known_better_than_by_name_stays() -> None:
+    machine = named(may_discard=False)
+    machine.handle(LinkLost("it refuses us"), 0.1)
+    assert machine.handle(NameLookedUp("studio-pc", "nobody knows it"), 0.2) == []
+    assert machine.tried() == ("studio-pc:4100: it refuses us",)
+
+
+def test_a_name_that_is_no_longer_tried_means_nothing() -> None:
+    machine = named(may_discard=True)
+    tick(machine)
+    machine.handle(answer(), 2.1)
+    assert tick(machine)[1] == [Connect("192.0.2.1", 4100)]
+    assert machine.handle(NameLookedUp("studio-pc", "nobody knows it"), 3.2) == []
+    assert "nobody" not in str(machine.tried())
