@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from hxgrid.errors import ConfigError, NoGridFound
+from hxgrid.logs import get_logger
 from hxgrid.settings import UserSettings, load_user_settings, split_address
 from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import is_loopback
@@ -18,6 +19,8 @@ from hxgrid.user.verifying import Compare
 if TYPE_CHECKING:
     from hxgrid.inline import InlineSession
     from hxgrid.wire.messages import RosterEntry
+
+_log = get_logger("user")
 
 
 @overload
@@ -159,7 +162,10 @@ def _settings(
         changes["verify"] = verify
     if isinstance(given, UserSettings):
         return given.with_changes(**changes) if changes else given
-    return load_user_settings(arguments={**(given or {}), **changes}).settings
+    loaded = load_user_settings(arguments={**(given or {}), **changes})
+    for notice in loaded.notices:
+        _log.warning(notice)
+    return loaded.settings
 
 
 def _check_reach(settings: UserSettings, security: Security) -> None:

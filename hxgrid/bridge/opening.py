@@ -157,9 +157,13 @@ class Opening:
 
     def _make(self, settings: UserSettings | None) -> tuple[Session, list[RosterEntry] | None]:
         wish = self.wish
+        notices: tuple[str, ...] = ()
         if settings is None:
-            settings = load_user_settings(arguments=_lines(wish.settings)).settings
+            loaded = load_user_settings(arguments=_lines(wish.settings))
+            settings, notices = loaded.settings, loaded.notices
         set_logging(settings)
+        for notice in notices:
+            _log.warning(notice)
         session, entries = prepare(
             wish.address or None, settings, agents=wish.agents or 1, slots=wish.slots or None
         )

@@ -170,7 +170,12 @@ class _Grid:
 
     def start(self, plan: Plan) -> None:
         """Start all at once; agents try until the coordinator is there."""
-        environment = {**os.environ, **plan.environment}
+        from hxgrid.settings import stray_variables
+
+        # What is no setting has been told once; each of them would tell it again.
+        strays = stray_variables(os.environ)
+        inherited = {name: value for name, value in os.environ.items() if name not in strays}
+        environment = {**inherited, **plan.environment}
         self._start(COORDINATOR, plan.coordinator, environment)
         for number, arguments in enumerate(plan.agents, 1):
             self._start(f"agent {number}", arguments, environment)

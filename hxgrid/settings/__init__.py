@@ -18,6 +18,7 @@ from hxgrid.settings.layers import (
     load_agent_settings,
     load_coordinator_settings,
     load_user_settings,
+    stray_variables,
 )
 from hxgrid.settings.models import (
     SECTIONS,
@@ -44,5 +45,6 @@ __all__ = [
     "load_coordinator_settings",
     "load_user_settings",
     "split_address",
+    "stray_variables",
     "to_toml",
 ]

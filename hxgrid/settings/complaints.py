@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from hxgrid.errors import ConfigError
 from hxgrid.settings.fields import describe_range
 from hxgrid.settings.original_names import ORIGINAL_KEYS
+from hxgrid.settings.sources import ENVIRONMENT_PREFIX, OTHER_VARIABLES, variable_name
 
 Locate = Callable[[str], str]
 """Says where a key was set, such as "/etc/xdg/hxgrid/hxgrid.toml:12"."""
@@ -79,6 +80,23 @@ def unknown_section(name: str, known: Iterable[str], place: str) -> ConfigError:
         f"{place}: there is no section [{name}]",
         advice=_did_you_mean(_nearest(name, known)) or f"The sections are {listed}.",
     )
+
+
+def stray_variable(name: str, sections: Mapping[str, type[BaseModel]]) -> str:
+    """Say that a variable sets nothing, and name the one that was meant."""
+    rest = name.removeprefix(f"{ENVIRONMENT_PREFIX}_").lower()
+    keys = [(section, key) for section, model in sections.items() for key in model.model_fields]
+    meant = [variable_name(section, key) for section, key in keys if key == rest]
+    if not meant:
+        known = [*(variable_name(*names) for names in keys), *OTHER_VARIABLES]
+        by_rest = {one.removeprefix(f"{ENVIRONMENT_PREFIX}_").lower(): one for one in known}
+        meant = [by_rest[near] for near in _nearest(rest, by_rest)]
+    advice = (
+        f"Did you mean {' or '.join(meant)}?"
+        if meant
+        else "Settings are HXGRID_<SECTION>_<KEY>; `hxgrid config` lists them."
+    )
+    return f"The environment variable {name} is no setting and is ignored. {advice}"
 
 
 def _did_you_mean(nearest: list[str]) -> str:

@@ -80,6 +80,11 @@ def load_user_settings(
     return _load(UserSettings, config, arguments or {}, places or Places())
 
 
+def stray_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the variables that begin as settings do and are none: a notice tells of each."""
+    return read_environment(environment, SECTIONS).strays
+
+
 def _load(
     model: type[S], config: Path | None, arguments: Mapping[str, Any], places: Places
 ) -> Loaded[S]:
@@ -131,6 +136,7 @@ def _check(source: Source, section: str) -> dict[str, Any]:
 
 
 def _notices(source: Source) -> Iterator[str]:
+    yield from (complaints.stray_variable(name, SECTIONS) for name in source.strays)
     where = source.path or source.layer
     without_meaning = [
         f"[{section}] {key}"

@@ -19,6 +19,18 @@ from hxgrid.errors import ConfigError
 
 FILE_NAME = "hxgrid.toml"
 ENVIRONMENT_PREFIX = "HXGRID"
+OTHER_VARIABLES = (
+    # What the library for native applications reads of its caller.
+    "HXGRID_BRIDGE",
+    "HXGRID_BRIDGE_ADDRESS",
+    "HXGRID_BRIDGE_AGENTS",
+    "HXGRID_BRIDGE_SLOTS",
+    # The folder of extra meshes for NormalMapper's tests and benchmarks.
+    "HXGRID_SAMPLES",
+    # By this the processes that a task has left behind are found.
+    "HXGRID_SLOT",
+)
+"""Variables of ours that are no settings."""
 _MAX_FILE_BYTES = 1_000_000  # settings are written by hand; more is some other file
 _HEADER = re.compile(r"^\s*\[\s*([\w.\"'-]+)\s*\]")
 _ASSIGNMENT = re.compile(r"^\s*[\"']?([\w-]+)[\"']?\s*=")
@@ -48,6 +60,8 @@ class Source:
     path: Path | None = None
     lines: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Line of each key, and of each section under the key ""."""
+    strays: tuple[str, ...] = ()
+    """Variables that begin as ours do and belong to no section."""
 
     @property
     def is_text(self) -> bool:
@@ -88,8 +102,13 @@ def read_file(layer: str, path: Path, *, is_required: bool = False) -> Source | 
 
 
 def read_environment(environment: Mapping[str, str], sections: Mapping[str, Any]) -> Source:
-    """Collect the variables `HXGRID_<SECTION>_<KEY>`; all others are somebody else's."""
+    """Collect the variables `HXGRID_<SECTION>_<KEY>`.
+
+    Others that begin so are `strays`: mistyped, or somebody else's. A file is for us alone, and
+    what is wrong in it is an error; the environment is everybody's.
+    """
     found: dict[str, dict[str, str]] = {}
+    strays = {name for name in environment if name.startswith(f"{ENVIRONMENT_PREFIX}_")}
     for section in sections:
         prefix = variable_name(section, "")
         keys = {
@@ -99,7 +118,8 @@ def read_environment(environment: Mapping[str, str], sections: Mapping[str, Any]
         }
         if keys:
             found[section] = keys
-    return Source("environment", found)
+            strays -= {variable_name(section, key) for key in keys}
+    return Source("environment", found, strays=tuple(sorted(strays.difference(OTHER_VARIABLES))))
 
 
 def _read_text(path: Path, *, is_required: bool) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 import hxgrid
 from tests.harness.local_grid import LocalGrid
 from tests.harness.ports import free_port, taken_port
+from tests.harness.wait import wait_until
 from tests.programs.expectations import expect_clear, expect_words
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tests.harness.processes import Programs
 
 LIMIT_S = 120
+TOLD = {"coordinator": "listening", "agent": "listens on", "up": "is up"}
 
 
 @pytest.mark.parametrize(
@@ -46,6 +48,29 @@ def test_a_settings_file_that_is_not_there_is_named(programs: Programs, tmp_path
 def test_a_wrong_variable_is_named(programs: Programs) -> None:
     ended = programs.run("config", environment={"HXGRID_USER_MAX_ATTEMPTS": "many"})
     expect_clear(ended, 2, "HXGRID_USER_MAX_ATTEMPTS", "many")
+
+
+def test_a_variable_that_is_no_setting_is_told_of_once(programs: Programs) -> None:
+    environment = {"HXGRID_USR_MAX_ATTEMPTS": "3"}
+    ended = programs.run("config", environment=environment).expect(0)
+    said = " ".join(ended.stderr.split())
+    expect_words(said, "HXGRID_USR_MAX_ATTEMPTS is no setting", "HXGRID_USER_MAX_ATTEMPTS?")
+    quiet = programs.run("config", "--quiet", environment=environment).expect(0)
+    assert quiet.stderr == ""
+
+
+@pytest.mark.parametrize("command", ["coordinator", "agent", "up"])
+def test_a_program_that_serves_tells_once_of_a_variable_that_is_no_setting(
+    programs: Programs, command: str
+) -> None:
+    grid = LocalGrid(programs)
+    stray = {"HXGRID_BOGUS": "1", **grid.environment}
+    if command != "up":
+        stray["HXGRID_AGENT_PORT"] = "0"
+    program = programs.hxgrid(command, environment=stray)
+    wait_until(lambda: TOLD[command] in program.log(), LIMIT_S, "its start", seen=programs.logs)
+    programs.end_politely()
+    assert program.log().count("HXGRID_BOGUS is no setting") == 1
 
 
 @pytest.mark.parametrize("command", ["coordinator", "agent", "up"])

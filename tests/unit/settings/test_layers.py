@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,11 @@ from hxgrid.settings import (
     load_agent_settings,
     load_coordinator_settings,
     load_user_settings,
+    stray_variables,
 )
+
+ROOT = Path(__file__).parents[3]
+VARIABLE = re.compile(r'"(HXGRID_[A-Z_]+)"')
 
 
 @pytest.fixture
@@ -163,3 +168,43 @@ def test_a_changed_setting_is_from_nowhere_and_the_others_keep_their_place(place
     changed = load_user_settings(places=above).settings.with_changes(coordinator="studio-pc")
     assert changed.place_of("coordinator") == ""
     assert changed.place_of("name") == "environment variable HXGRID_USER_NAME"
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("HXGRID_BOGUS", "Settings are HXGRID_<SECTION>_<KEY>; `hxgrid config` lists them."),
+        ("HXGRID_USR_MAX_ATTEMPTS", "Did you mean HXGRID_USER_MAX_ATTEMPTS?"),
+        ("HXGRID_SLOTS", "Did you mean HXGRID_AGENT_SLOTS?"),
+        ("HXGRID_PORT", "Did you mean HXGRID_COORDINATOR_PORT or HXGRID_AGENT_PORT?"),
+        ("HXGRID_BRIDGE_ADRESS", "Did you mean HXGRID_BRIDGE_ADDRESS?"),
+    ],
+)
+def test_a_variable_that_is_no_setting_is_told_of_and_ignored(
+    places: Places, name: str, advice: str
+) -> None:
+    above = with_environment(places, **{name: "shown nowhere", "HXGRID_AGENT_PORT": "4444"})
+    for load in (load_coordinator_settings, load_agent_settings, load_user_settings):
+        loaded = load(places=above)
+        assert loaded.notices == (
+            f"The environment variable {name} is no setting and is ignored. {advice}",
+        )
+    assert stray_variables(above.environment) == (name,)
+
+
+def test_a_wrong_variable_of_a_section_is_an_error_as_in_a_file(places: Places) -> None:
+    with pytest.raises(ConfigError, match=r"HXGRID_USER_MAX_ATEMPTS.*max_attempts"):
+        load_agent_settings(places=with_environment(places, HXGRID_USER_MAX_ATEMPTS="3"))
+
+
+def test_no_variable_that_our_sources_name_is_told_of() -> None:
+    rooms = [ROOT / name for name in ("native/src", "hxgrid", "agent", "benchmarks", "examples")]
+    sources = [path for room in rooms for path in room.rglob("*") if path.suffix in (".c", ".py")]
+    named = {
+        name
+        for path in sources
+        if path.parent.name != "settings"
+        for name in VARIABLE.findall(path.read_text(encoding="utf-8"))
+    }
+    assert {"HXGRID_BRIDGE_SLOTS", "HXGRID_SAMPLES", "HXGRID_SLOT"} <= named
+    assert stray_variables(dict.fromkeys(named, "")) == ()

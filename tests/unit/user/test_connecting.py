@@ -175,3 +175,14 @@ def test_an_inline_session_says_what_it_cannot_do(options: dict[str, Any]) -> No
 def test_a_wrong_address_is_a_wrong_setting() -> None:
     with pytest.raises(ConfigError):
         hxgrid.connect("no host:at all", settings=UserSettings())
+
+
+def test_what_is_to_be_read_once_about_the_settings_is_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HXGRID_USR_MAX_ATTEMPTS", "3")
+    with hxgrid.connect("inline"):
+        (record,) = [one for one in caplog.records if one.name == "hxgrid.user"]
+    assert record.levelname == "WARNING"
+    assert "HXGRID_USR_MAX_ATTEMPTS is no setting" in record.message
+    assert "HXGRID_USER_MAX_ATTEMPTS" in record.message
