@@ -1,9 +1,7 @@
 """Blobs on their way: who waits for which, whom to ask, and how long they are kept.
 
 One `Blob` per digest, however many sessions and names want it, so simultaneous wishes cost one
-transfer. Its life: FINDING (is it in the store?), FETCHING (asked from the user of a session that
-wants it), HERE (pinned once in the store for all users). It leaves the books, and its pin goes,
-when the last session that uses it gives it up.
+transfer. It leaves the books, and its pin goes, when the last session that uses it gives it up.
 
 The user of a large blob may name a neighbour that has it; that one is asked in the user's stead,
 and the user again if it does not serve. The user also tells the digests of the blob's chunks, so
@@ -16,32 +14,14 @@ on, so that it needs to know neither.
 
 from __future__ import annotations
 
-import base64
-import enum
-from typing import NamedTuple
-
 from hxgrid.blobs.fetch import Fetch
 from hxgrid.blobs.spread import SPREAD_FROM_BYTES
-from hxgrid.streams.digests import (
-    CHUNK_BYTES,
-    CHUNK_DIGEST_BYTES,
-    chunk_count,
-    digest_of_chunks,
-)
+from hxgrid.streams.digests import CHUNK_BYTES
 from hxgrid.wire.batches import Buffer
-from hxgrid.wire.limits import MAX_NEIGHBOURS
-from hxgrid.wire.messages import BlobAnswer, BlobDone, BlobHeld, Neighbour, NeighbourRequest
-from hxgrid_agent.core.actions import (
-    AskNeighbour,
-    DropFetch,
-    FindBlob,
-    LeaveNeighbour,
-    RequestBlob,
-    UnpinBlob,
-    WriteBlob,
-)
-from hxgrid_agent.core.attempt import Function
-from hxgrid_agent.core.dataentry import DataEntry
+from hxgrid.wire.messages import BlobAnswer, BlobHeld, NeighbourRequest
+from hxgrid_agent.core.actions import DropFetch, FindBlob, UnpinBlob, WriteBlob
+from hxgrid_agent.core.blob import Blob, BlobState, Settled, Waiter, chunks_of
+from hxgrid_agent.core.blobrequests import BlobRequests
 from hxgrid_agent.core.events import (
     BlobBroken,
     BlobChunkReceived,
@@ -57,62 +37,6 @@ from hxgrid_agent.core.settings import FETCH_STALL_S
 from hxgrid_agent.core.table import Table
 from hxgrid_agent.core.uploads import Uploads
 
-Waiter = Function | DataEntry
-
-
-class BlobState(enum.Enum):
-    """Where a blob stands."""
-
-    FINDING = "finding"
-    FETCHING = "fetching"
-    WRITING = "writing"
-    """All pieces are here; the store checks the digest."""
-    HERE = "here"
-
-
-class Blob:
-    """One digest that somebody wants."""
-
-    __slots__ = (
-        "available_bytes",
-        "digest",
-        "fetch",
-        "path",
-        "referrals",
-        "size",
-        "state",
-        "users",
-        "waiters",
-    )
-
-    def __init__(self, digest: str, size: int) -> None:
-        self.digest = digest
-        self.size = size
-        self.state = BlobState.FINDING
-        self.path = ""
-        """Where its bytes are, as far as they are here."""
-        self.available_bytes = 0
-        """From the beginning, checked."""
-        self.fetch: Fetch | None = None
-        self.referrals: dict[str, tuple[Session, Neighbour]] = {}
-        """Neighbours that were named for it, and by whose user."""
-        self.users: dict[int, dict[int, Waiter]] = {}
-        """Whoever uses it, by session handle and the waiter's identity."""
-        self.waiters: list[tuple[Session, Waiter]] = []
-        """Of the users, those that have not been told yet."""
-
-
-class Settled(NamedTuple):
-    """What a waiter is to be told: the blob's path, or why there is none."""
-
-    session: Session
-    waiter: Waiter
-    digest: str
-    path: str
-    problem: str = ""
-    is_refusal: bool = False
-    """The problem is this computer's: another agent may do better."""
-
 
 class BlobDesk:
     """Gets blobs for sessions."""
@@ -121,7 +45,7 @@ class BlobDesk:
         self._table = table
         self._uploads = uploads
         self._blobs: dict[str, Blob] = {}
-        self._by_request: dict[int, Blob] = {}
+        self._requests = BlobRequests(table)
         self.settled: list[Settled] = []
         """News for the core to pass on; it empties the list."""
 
@@ -156,8 +80,8 @@ class BlobDesk:
             if blob.users.pop(session.handle, None) is not None:
                 blob.waiters = [pair for pair in blob.waiters if pair[0] is not session]
                 fetch = blob.fetch
-                if fetch is not None and self._asks_for(blob) is session:
-                    self._end_request(blob)
+                if fetch is not None and self._requests.asks_for(blob) is session:
+                    self._requests.end(blob)
                     fetch.source = None
                 self._drop_if_unused(blob)
 
@@ -166,7 +90,7 @@ class BlobDesk:
         for blob in self._blobs.values():
             fetch = blob.fetch
             if fetch is not None and fetch.source == str(session.handle):
-                self._forget_request(fetch)
+                self._requests.forget(fetch)
                 fetch.interrupted(now)
             elif blob.state is BlobState.HERE and session.handle in blob.users:
                 self._tell_held(blob, session)
@@ -185,19 +109,19 @@ class BlobDesk:
             sources = [str(handle) for handle in blob.users]
             blob.fetch = Fetch(blob.digest, blob.size, sources, stall_after_s=FETCH_STALL_S)
             blob.state = BlobState.FETCHING
-            self._ask(blob, now)
+            self._requests.ask(blob, now)
 
     def answered(self, session: Session, answer: BlobAnswer, now: float) -> None:
         """Hear from a user whether it serves a blob, or who does."""
-        blob = self._by_request.get(answer.request)
-        if blob is None or blob.fetch is None or blob.fetch.source != str(session.handle):
+        asked = self._requests.find(answer.request, str(session.handle))
+        if asked is None:
             self._table.dropped += 1
             return
-        fetch = blob.fetch
+        blob, fetch = asked
         if answer.found and answer.bytes == blob.size:
-            fetch.chunks = fetch.chunks or _chunks_of(blob, answer)
+            fetch.chunks = fetch.chunks or chunks_of(blob, answer)
             if answer.elsewhere:
-                self._refer(blob, session, answer, now)
+                self._requests.refer(blob, session, answer.elsewhere, now)
                 return
             fetch.heard(now)
             if fetch.is_complete:
@@ -206,7 +130,7 @@ class BlobDesk:
         text = answer.text or "the application does not have them any more"
         if answer.found:
             text = f"announced as {blob.size} bytes, but there are {answer.bytes}"
-        self._forget_request(fetch)
+        self._requests.forget(fetch)
         fetch.failed(now)
         self._give_up(blob, session, text, is_refusal=False)
 
@@ -218,13 +142,14 @@ class BlobDesk:
 
     def neighbour_answered(self, event: NeighbourAnswered, now: float) -> None:
         """Hear from another agent whether it serves a blob."""
-        blob = self._by_request.get(event.answer.request)
-        if blob is None or blob.fetch is None or blob.fetch.source != event.agent:
+        asked = self._requests.find(event.answer.request, event.agent)
+        if asked is None:
             return  # left in the meantime
+        blob, fetch = asked
         if event.answer.found:
-            blob.fetch.heard(now)
+            fetch.heard(now)
         else:
-            self._leave_source(blob, now)
+            self._requests.leave(blob, now)
 
     def neighbour_chunk(self, event: NeighbourChunkReceived, now: float) -> None:
         """Take the next piece of a blob from another agent."""
@@ -234,7 +159,7 @@ class BlobDesk:
         """Ask somebody else for what a neighbour was asked for."""
         for blob in list(self._blobs.values()):
             if blob.fetch is not None and blob.fetch.source == event.agent:
-                self._leave_source(blob, now)
+                self._requests.leave(blob, now)
 
     def requested(self, peer: bytes, message: NeighbourRequest, now: float) -> None:
         """Hear from another agent that it wants a blob."""
@@ -267,7 +192,7 @@ class BlobDesk:
         blob = self._blobs.get(event.digest)
         if blob is None or blob.fetch is None:
             return
-        self._end_request(blob)
+        self._requests.end(blob)
         if event.is_damaged:
             blob.state = BlobState.FETCHING
             until = event.good_bytes + CHUNK_BYTES if blob.fetch.chunks else blob.size
@@ -286,8 +211,8 @@ class BlobDesk:
             if fetch is None or blob.state is not BlobState.FETCHING:
                 continue
             if fetch.is_stalled(now):
-                self._leave_source(blob, now)
-            self._ask(blob, now)
+                self._requests.leave(blob, now)
+            self._requests.ask(blob, now)
 
     def next_deadline(self) -> float | None:
         """When somebody must be asked."""
@@ -301,98 +226,30 @@ class BlobDesk:
 
     def check(self) -> None:
         """Assert what must always hold."""
-        for request, blob in self._by_request.items():
-            assert blob.fetch is not None, f"request {request} for a blob that is not fetched"
-            assert blob.fetch.request == request, f"request {request} is not under way"
+        self._requests.check()
         for blob in self._blobs.values():
             assert blob.users, f"blob {blob.digest} has no user"
             assert not (blob.state is BlobState.HERE and blob.waiters), "told nobody of a blob"
 
-    def _ask(self, blob: Blob, now: float) -> None:
-        """Ask the next source; those that are of no use any more are passed over."""
-        fetch = blob.fetch
-        assert fetch is not None
-        while (source := fetch.next_source(now)) is not None:
-            request = self._table.next_number()
-            fetch.asked(request, now)
-            find = self._neighbour_order if fetch.asks_neighbour else self._user_order
-            order = find(blob, source, request)
-            if order is not None:
-                self._by_request[request] = blob
-                self._table.out.append(order)
-                return
-            fetch.failed(now)
-
-    def _user_order(self, blob: Blob, source: str, request: int) -> RequestBlob | None:
-        session = self._table.sessions.get(int(source))
-        fetch = blob.fetch
-        if fetch is None or session is None or session.handle not in blob.users:
-            return None
-        failed = tuple(fetch.failed_neighbours[-MAX_NEIGHBOURS:])
-        return RequestBlob(session, request, blob.digest, blob.size, fetch.offset, failed)
-
-    def _neighbour_order(self, blob: Blob, source: str, request: int) -> AskNeighbour | None:
-        session, neighbour = blob.referrals[source]
-        if blob.fetch is None or session.is_ending or session.handle not in blob.users:
-            return None
-        return AskNeighbour(session, neighbour, request, blob.digest, blob.fetch.offset)
-
-    def _asks_for(self, blob: Blob) -> Session | None:
-        """Return the session in whose name a blob is asked for at the moment."""
-        fetch = blob.fetch
-        if fetch is None or fetch.source is None:
-            return None
-        if fetch.asks_neighbour:
-            return blob.referrals[fetch.source][0]
-        return self._table.sessions.get(int(fetch.source))
-
-    def _refer(self, blob: Blob, session: Session, answer: BlobAnswer, now: float) -> None:
-        assert blob.fetch is not None
-        self._forget_request(blob.fetch)
-        own = self._table.settings.boot_id
-        others = [each for each in answer.elsewhere if each.agent != own]
-        blob.referrals.update((each.agent, (session, each)) for each in others)
-        blob.fetch.refer([each.agent for each in others], now)
-        self._ask(blob, now)
-
     def _take_piece(
         self, source: str, request: int, offset: int, payload: Buffer, now: float
     ) -> None:
-        blob = self._by_request.get(request)
-        if blob is None or blob.fetch is None or blob.fetch.source != source:
+        asked = self._requests.find(request, source)
+        if asked is None:
             self._table.dropped += 1
-        elif blob.fetch.take(request, offset, len(payload), now):
+            return
+        blob, fetch = asked
+        if fetch.take(request, offset, len(payload), now):
             self._write(blob, offset, payload)
         else:
-            self._leave_source(blob, now)
-
-    def _leave_source(self, blob: Blob, now: float) -> None:
-        """Give the source under way up, and ask the next one."""
-        assert blob.fetch is not None
-        self._end_request(blob)
-        blob.fetch.failed(now)
-        self._ask(blob, now)
-
-    def _end_request(self, blob: Blob) -> None:
-        """Want no more of the request under way, and say so to who would send it."""
-        fetch = blob.fetch
-        assert fetch is not None
-        if self._by_request.get(fetch.request) is not blob:
-            return  # there is none, or it was said before
-        if fetch.source is not None and fetch.asks_neighbour:
-            self._table.out.append(LeaveNeighbour(fetch.source, fetch.request))
-        elif fetch.source is not None and not fetch.is_complete:
-            session = self._table.sessions.get(int(fetch.source))
-            if session is not None and not session.is_ending:
-                self._table.send(session.peer, BlobDone(request=fetch.request))
-        self._forget_request(fetch)
+            self._requests.leave(blob, now)
 
     def _write(self, blob: Blob, offset: int, payload: Buffer) -> None:
         fetch = blob.fetch
         assert fetch is not None
         self._table.out.append(WriteBlob(blob.digest, blob.size, offset, payload, fetch.chunks))
         if fetch.is_complete:
-            self._end_request(blob)
+            self._requests.end(blob)
             blob.state = BlobState.WRITING
 
     def _arrived(self, blob: Blob, path: str, now: float) -> None:
@@ -427,25 +284,7 @@ class BlobDesk:
         del self._blobs[blob.digest]
         self._uploads.withdrawn(blob.digest)
         if blob.fetch is not None:
-            self._end_request(blob)
+            self._requests.end(blob)
             self._table.out.append(DropFetch(blob.digest))
         elif blob.state is BlobState.HERE:
             self._table.out.append(UnpinBlob(blob.digest))
-
-    def _forget_request(self, fetch: Fetch) -> None:
-        self._by_request.pop(fetch.request, None)
-
-
-def _chunks_of(blob: Blob, answer: BlobAnswer) -> tuple[bytes, ...]:
-    """Return the digests of a blob's chunks if they are what its own digest says."""
-    try:
-        listed = base64.b64decode(answer.chunks, validate=True)
-    except ValueError:
-        return ()
-    if len(listed) != chunk_count(blob.size) * CHUNK_DIGEST_BYTES:
-        return ()
-    chunks = tuple(
-        listed[start : start + CHUNK_DIGEST_BYTES]
-        for start in range(0, len(listed), CHUNK_DIGEST_BYTES)
-    )
-    return chunks if digest_of_chunks(chunks, blob.size) == blob.digest else ()
