@@ -18,7 +18,7 @@ import zmq
 from hxgrid.transport.connections import ConnectionCap
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.proof import Doorkeeper
-from hxgrid.transport.security import Security, ZapHandler
+from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import (
     Context,
     Socket,
@@ -26,6 +26,7 @@ from hxgrid.transport.sockets import (
     SocketLimits,
     bound_address,
 )
+from hxgrid.transport.zap import ZapHandler
 
 
 class Entrance:

@@ -10,7 +10,7 @@ import zmq
 from hxgrid.clock import MonotonicClock
 from hxgrid.errors import AddressInUse
 from hxgrid.transport.loop import Loop
-from hxgrid.transport.security import AllowList, Security, ZapHandler, make_keypair
+from hxgrid.transport.security import AllowList, Security, make_keypair
 from hxgrid.transport.sockets import (
     MESSAGES_PER_TURN,
     Context,
@@ -21,6 +21,7 @@ from hxgrid.transport.sockets import (
     receive_message,
     send_message,
 )
+from hxgrid.transport.zap import ZapHandler
 from tests.harness.wait import wait_until
 
 LIMIT_S = 20
