@@ -50,14 +50,43 @@ def test_a_broken_tga_ends_in_a_sentence(tmp_path: Path, content: bytes, sentenc
 
 
 def test_a_flat_height_map_points_up_and_a_slope_leans() -> None:
-    assert relief.relief_normals(np.ones((4, 4))).tolist() == [[[0, 0, 1]] * 4] * 4
-    heights = np.zeros((4, 4))
+    assert relief.relief_normals(np.ones((4, 4), np.float32)).tolist() == [[[0, 0, 1]] * 4] * 4
+    heights = np.zeros((4, 4), np.float32)
     heights[1, 1] = 1
     normals = relief.relief_normals(heights)
     # To its left the ground rises to the right, by 2: the normal leans left.
     assert np.allclose(normals[1, 0], np.array([-2, 0, 1]) / np.sqrt(5))
     # One row before it the original's sign makes the normal lean towards it.
     assert np.allclose(normals[0, 1], np.array([0, 2, 1]) / np.sqrt(5))
+
+
+def test_normals_of_a_height_map_are_rounded_to_floats_at_every_step(tmp_path: Path) -> None:
+    grey = np.random.default_rng(2).integers(0, 256, (5, 7), np.uint8)
+    path = grey_tga(tmp_path / "a.tga", grey)
+    found = relief.read_relief(path, 3.7)
+    assert found.dtype == np.float32
+    # One texel after the other, in the order in which the original adds.
+    one, high = np.float32(1), grey.astype(np.float32) / np.float32(255) * np.float32(3.7)
+    for y, x in np.ndindex(5, 7):
+        across = along = np.float32(0)
+        for side in (-1, 1):
+            for step, weight in ((-1, 1), (0, 2), (1, 1)):
+                across += side * weight * high[(y + step) % 5, (x + side) % 7]
+                along += side * weight * high[(y - side) % 5, (x + step) % 7]
+        shrink = one / np.sqrt(across * across + along * along + one)
+        assert found[y, x].tolist() == [-across * shrink, -along * shrink, shrink]
+
+
+@pytest.mark.parametrize("scale", [1e30, 3e38, -3e38])
+def test_a_height_map_of_any_scale_has_unit_normals(tmp_path: Path, scale: float) -> None:
+    path = grey_tga(tmp_path / "a.tga", np.array([[0, 255], [0, 255], [128, 9]], np.uint8))
+    assert np.allclose(np.linalg.norm(relief.read_relief(path, scale), axis=2), 1)
+
+
+def grey_tga(path: Path, grey: np.ndarray) -> Path:
+    height, width = grey.shape
+    path.write_bytes(bytes([0, 0, 3, *[0] * 9, width, 0, height, 0, 8, 0]) + grey.tobytes())
+    return path
 
 
 def test_an_exr_line_can_be_undone(tmp_path: Path) -> None:

@@ -164,7 +164,7 @@ def test_occlusion_and_bent_normals_agree(lib: Any, divisions: int, is_bent: boo
 def test_a_height_map_turns_the_normals_as_in_the_reference(lib: Any) -> None:
     low, high = island("plane")
     chance = np.random.default_rng(4)
-    bumps = relief.relief_normals(chance.random((7, 9)))
+    bumps = relief.relief_normals(chance.random((7, 9), np.float32))
     made = scene.build_scene(lib, low, high, Options(is_better=False), bumps)
     expected, _ = Reference(low, high, (SIZE, SIZE), rule=Rule("c"), relief=bumps).run()
     found = rendered(made)
