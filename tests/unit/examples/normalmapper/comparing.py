@@ -1,10 +1,17 @@
 """Compares pictures of NormalMapper with the reference's, as they stand in files of 8 bits.
 
     python -m tests.unit.examples.normalmapper.comparing [--share 0.1] [--job r] ...
+    python -m tests.unit.examples.normalmapper.comparing --against FOLDER [--job r] ...
 
 The folder that `HXGRID_SAMPLES` names has the meshes `*L.nmf` and `*H.nmf` and a height map
 `*.tga`; without it, generated ones of the same size are taken. The reference takes long: a share of
 the texels, drawn by chance, is enough where each of them looks along many rays.
+
+With `--against` pictures that lie in a folder take the place of the reference: those that the
+original program has made of the same meshes, for whoever has it. Each job has one there, named
+after it: `default.tga` without flags, `1.tga`, `r.tga` and `o.tga` with the flag of that name,
+`height map.tga` with the height map at scale 1. All texels are compared. Jobs of other flags can be
+named too: `--job kz` is `kz.tga`, made with `-kz`.
 """
 
 from __future__ import annotations
@@ -19,6 +26,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from hxgrid_examples.errors import JobError
 from hxgrid_examples.normalmapper import app, flags, generate, nmf
 from hxgrid_examples.normalmapper.tga import read_tga
 
@@ -76,6 +84,18 @@ class Agreement:
     share: float
     """Of the bytes that differ."""
 
+    @classmethod
+    def of(cls, found: Array, expected: Array) -> Agreement:
+        """Compare texels: an array of their channels each."""
+        apart = np.abs(found.astype(int) - expected.astype(int))
+        return cls(
+            len(apart),
+            apart.mean(axis=0).tolist(),
+            np.percentile(apart, 99.9, axis=0).tolist(),
+            apart.max(axis=0).tolist(),
+            float((apart > 0).mean()),
+        )
+
     def __str__(self) -> str:
         mean = "/".join(f"{value:.4f}" for value in self.mean)
         at_999, most = ("/".join(f"{v:g}" for v in values) for values in (self.at_999, self.most))
@@ -97,14 +117,19 @@ def compare(meshes: Meshes, name: str, edge: int, share: float, folder: Path) ->
     is_whole = bool(wanted.all())
     expected = as_bytes(normals, alpha, passes=10 if is_whole else 0)
     is_compared = wanted if is_whole else wanted & normals.any(axis=2)
-    apart = np.abs(drawn[is_compared].astype(int) - expected[is_compared])
-    return Agreement(
-        len(apart),
-        apart.mean(axis=0).tolist(),
-        np.percentile(apart, 99.9, axis=0).tolist(),
-        apart.max(axis=0).tolist(),
-        float((apart > 0).mean()),
-    )
+    return Agreement.of(drawn[is_compared], expected[is_compared])
+
+
+def compare_with(pictures: Path, meshes: Meshes, name: str, edge: int, folder: Path) -> Agreement:
+    """Draw a job, and compare it with its picture in another folder. Raises `JobError`."""
+    path = pictures / f"{name}.tga"
+    expected = channels(path)
+    drawn = picture(meshes, name, edge, folder)
+    if drawn.shape != expected.shape:
+        shapes = (f"{w} x {h} texels of {c} channels" for h, w, c in (expected.shape, drawn.shape))
+        raise JobError(f"{path} has {' where this program makes '.join(shapes)}")
+    channel_count = drawn.shape[2]
+    return Agreement.of(drawn.reshape(-1, channel_count), expected.reshape(-1, channel_count))
 
 
 def as_bytes(normals: Array, openness: Array | None, passes: int = 10) -> Array:
@@ -138,7 +163,12 @@ def picture(meshes: Meshes, name: str, edge: int, folder: Path) -> Array:
         words.insert(0, f"-{name}")
     out = folder / f"{name}.tga"
     app.run(flags.parse_positions([*words, str(out)]), lambda: hxgrid.connect("inline"))
-    pixels = read_tga(out)
+    return channels(out)
+
+
+def channels(path: Path) -> Array:
+    """Return the rows of a file: red, green, blue and, if there, alpha. Raises `JobError`."""
+    pixels = read_tga(path)
     return np.asarray(pixels[:, :, [2, 1, 0, 3][: pixels.shape[2]]])
 
 
@@ -159,14 +189,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print how well each job agrees."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--edge", type=int, default=512)
-    parser.add_argument("--share", type=float, default=1.0)
-    parser.add_argument("--job", action="append", choices=JOBS)
+    parser.add_argument("--share", type=float, default=1.0, help="of the texels (reference)")
+    parser.add_argument("--job", action="append")
+    parser.add_argument("--against", type=Path, metavar="FOLDER", help="of pictures, JOB.tga each")
     options = parser.parse_args(arguments)
+    unknown = set(options.job or ()) - set(JOBS)
+    if unknown and not options.against:
+        parser.error(f"the reference has no job {min(unknown)}: {', '.join(JOBS)}")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         meshes = Meshes.found_or_made(folder)
         for job in options.job or JOBS:
-            found = compare(meshes, job, options.edge, options.share, folder)
+            try:
+                if options.against:
+                    found = compare_with(options.against, meshes, job, options.edge, folder)
+                else:
+                    found = compare(meshes, job, options.edge, options.share, folder)
+            except JobError as error:
+                sys.stderr.write(f"{job}: {error}\n")
+                return 1
             sys.stdout.write(f"{job}: {found}\n")
             sys.stdout.flush()
     return 0
