@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,12 +17,9 @@ from ..errors import JobError
 if TYPE_CHECKING:
     from .picture import Floats
 
-    Words = np.ndarray[Any, np.dtype[np.int16]]
-
 HEAD = struct.Struct("<HHBII")
 _GREY_16 = 5
 _HALF = 32767.5
-_WHOLE = 65535.0
 
 
 class Layout(NamedTuple):
@@ -31,10 +28,10 @@ class Layout(NamedTuple):
     code: int
     channels: int
     """2: x, y; 4: x, y, z and openness."""
-    kept_bits: int = 16
-    """Of each 16; what is below is cut off."""
+    kept_bits: tuple[int, int, int] | None = None
+    """Of each 16 for x, y, z; what is below is cut off. Such numbers are unsigned: -1 is 0."""
     is_packed: bool = False
-    """All in 32 bits: ten each for x, y, z from the lowest bit up, two for openness."""
+    """All in 32 bits: ten each for x, y, z from the highest bit down, two for nothing."""
 
     @property
     def bits(self) -> int:
@@ -47,47 +44,58 @@ LAYOUTS: dict[str, Layout] = {
     "h": Layout(code=8, channels=2),
     "H": Layout(code=9, channels=4),
     "i": Layout(code=10, channels=4, is_packed=True),
-    "s": Layout(code=9, channels=4, kept_bits=10),
-    "S": Layout(code=9, channels=4, kept_bits=11),
+    "s": Layout(code=7, channels=4, kept_bits=(10, 10, 10)),
+    "S": Layout(code=7, channels=4, kept_bits=(11, 11, 10)),
 }
 DEFAULT_LAYOUT = "H"
 
 
 def write_arg(path: Path, layout: Layout, normals: Floats, openness: Floats | None) -> None:
-    """Write normals as signed numbers, 1 as 32767, and openness (1 where there is none)."""
+    """Write normals, and openness where the layout has a place for it (0 where there is none)."""
     height, width = normals.shape[:2]
-    wide = np.clip(normals.astype(np.float64), -1, 1)
-    open_sky = np.ones((height, width)) if openness is None else openness.astype(np.float64)
-    open_sky = np.clip(open_sky, 0, 1)
+    inside = np.clip(normals, -1, 1)
     if layout.is_packed:
-        texels = _packed(wide, open_sky).astype("<u4")
+        texels = _packed(inside)
+    elif layout.kept_bits is not None:
+        texels = _cut(inside, layout.kept_bits)
     else:
-        texels = _words(wide, open_sky, layout).astype("<i2")
-    _write(path, width, height, layout.bits, layout.code, texels.tobytes())
+        texels = _whole(inside, openness, layout.channels)
+    _write(path, width, height, layout.bits, layout.code, texels)
 
 
 def write_grey(path: Path, values: Floats) -> None:
-    """Write one channel of 16 bits: values over the largest of them, 0 in the middle."""
+    """Write one channel of 16 bits: values over the largest of them, with their sign."""
     height, width = values.shape
-    largest = float(np.abs(values).max()) or 1.0
-    grey = np.rint(32767 * (values.astype(np.float64) / largest)) + 32768
-    _write(path, width, height, 16, _GREY_16, grey.astype("<u2").tobytes())
+    largest = np.abs(values).max() or np.float32(1)
+    _write(path, width, height, 16, _GREY_16, _signed(values / largest))
 
 
-def _words(normals: Any, openness: Any, layout: Layout) -> Words:
-    words = np.trunc(_HALF * normals[:, :, : min(layout.channels, 3)])
-    words = np.clip(words, -32768, 32767).astype(np.int16)
-    if layout.channels == 4:
-        # The same 16 bits as an unsigned number.
-        alpha = np.trunc(_WHOLE * openness).astype(np.uint16).view(np.int16)
-        words = np.dstack([words, alpha])
-    return np.asarray(words & np.int16(-1 << (16 - layout.kept_bits)))
+def _signed(values: Floats) -> bytes:
+    """Return numbers from -1 to 1 as words from -32767 to 32767."""
+    return np.trunc(_HALF * values.astype(np.float64)).astype("<i2").tobytes()
 
 
-def _packed(normals: Any, openness: Any) -> Any:
-    x, y, z = np.moveaxis(np.trunc(511.5 * normals + 511.5).astype(np.uint32), 2, 0)
-    alpha = np.trunc(3 * openness).astype(np.uint32)
-    return x | y << np.uint32(10) | z << np.uint32(20) | alpha << np.uint32(30)
+def _whole(normals: Floats, openness: Floats | None, channels: int) -> bytes:
+    signed = np.frombuffer(_signed(normals), "<u2").reshape(normals.shape)
+    words = np.zeros((*normals.shape[:2], channels), "<u2")
+    words[:, :, :3] = signed[:, :, :channels]
+    if channels == 4 and openness is not None:
+        words[:, :, 3] = (np.clip(openness, 0, 1) * np.float32(65535)).astype(np.uint16)
+    return words.tobytes()
+
+
+def _cut(normals: Floats, kept_bits: tuple[int, int, int]) -> bytes:
+    # The fourth word is the middle, always: what the original takes for nothing there.
+    words = np.full((*normals.shape[:2], 4), int(_HALF), "<u2")
+    masks = np.array([0xFFFF << (16 - bits) & 0xFFFF for bits in kept_bits], np.uint16)
+    words[:, :, :3] = (normals.astype(np.float64) * _HALF + _HALF).astype(np.uint16) & masks
+    return words.tobytes()
+
+
+def _packed(normals: Floats) -> bytes:
+    x, y, z = np.moveaxis(np.trunc(normals * np.float32(511)).astype(np.int64) + 511, 2, 0)
+    texels = np.asarray(x << 22 | y << 12 | z << 2, "<u4")
+    return texels.tobytes()
 
 
 def _write(path: Path, width: int, height: int, bits: int, code: int, texels: bytes) -> None:

@@ -94,7 +94,7 @@ class Picture:
         colours = _scaled(self.normals, 127.5)
         if self.openness is None:
             return colours.astype(np.uint8)
-        alpha = np.trunc(np.clip(255 * self.openness.astype(np.float64), 0, 255))
+        alpha = np.trunc(np.clip(np.float32(255) * self.openness, 0, 255))
         return np.dstack([colours, alpha]).astype(np.uint8)
 
     def to_words(self) -> Words:
@@ -102,7 +102,7 @@ class Picture:
         colours = _scaled(self.normals, 32767.5)
         if self.openness is None:
             return colours.astype(np.uint16)
-        alpha = np.trunc(np.clip(65535 * self.openness.astype(np.float64), 0, 65535))
+        alpha = np.trunc(np.clip(np.float32(65535) * self.openness, 0, 65535))
         return np.dstack([colours, alpha]).astype(np.uint16)
 
     # ------------------------------------------------------------------ filling

@@ -24,7 +24,7 @@ def test_the_head_takes_13_bytes() -> None:
 
 @pytest.mark.parametrize(
     ("letter", "bits", "code"),
-    [("h", 32, 8), ("H", 64, 9), ("i", 32, 10), ("s", 64, 9), ("", 64, 9)],
+    [("h", 32, 8), ("H", 64, 9), ("i", 32, 10), ("s", 64, 7), ("S", 64, 7), ("", 64, 9)],
 )
 def test_the_head_names_size_and_format(tmp_path: Path, letter: str, bits: int, code: int) -> None:
     head, texels = written(tmp_path, letter)
@@ -44,25 +44,30 @@ def test_two_words_are_x_and_y(tmp_path: Path) -> None:
     assert np.frombuffer(texels, "<i2").tolist() == [32767, -32767, 19660, 0]
 
 
-def test_ten_bits_each_and_two_for_openness(tmp_path: Path) -> None:
+def test_ten_bits_each_stand_in_the_upper_thirty(tmp_path: Path) -> None:
     _, texels = written(tmp_path, "i")
     first, second = np.frombuffer(texels, "<u4").tolist()
-    assert (first & 1023, first >> 10 & 1023, first >> 20 & 1023, first >> 30) == (1023, 0, 511, 0)
-    assert (second & 1023, second >> 30) == (818, 1)
+    assert [first >> shift & 1023 for shift in (22, 12, 2)] == [1022, 0, 511]
+    assert [second >> shift & 1023 for shift in (22, 12, 2)] == [511 + 306, 511, 511 + 408]
+    assert (first & 3, second & 3) == (0, 0)
 
 
-@pytest.mark.parametrize(("letter", "kept"), [("s", 10), ("S", 11)])
-def test_chopped_words_have_no_bits_below(tmp_path: Path, letter: str, kept: int) -> None:
-    whole = np.frombuffer(written(tmp_path, "H")[1], "<u2")
-    chopped = np.frombuffer(written(tmp_path, letter)[1], "<u2")
-    assert (chopped == whole >> (16 - kept) << (16 - kept)).all()
-    assert (chopped != whole).any()
+@pytest.mark.parametrize(("letter", "kept"), [("s", (10, 10, 10)), ("S", (11, 11, 10))])
+def test_chopped_words_begin_at_0_and_have_no_bits_below(
+    tmp_path: Path, letter: str, kept: tuple[int, int, int]
+) -> None:
+    _, texels = written(tmp_path, letter)
+    words = np.frombuffer(texels, "<u2").reshape(2, 4).T.tolist()
+    whole = ([65535, 52428], [0, 32767], [32767, 58981])
+    for found, numbers, bits in zip(words, whole, kept, strict=False):
+        assert found == [number >> (16 - bits) << (16 - bits) for number in numbers]
+    assert words[3] == [32767, 32767]
 
 
-def test_without_occlusion_all_is_open(tmp_path: Path) -> None:
+def test_without_occlusion_the_fourth_word_is_empty(tmp_path: Path) -> None:
     output.write_picture(tmp_path / "a.arg", Picture(NORMALS))
     texels = (tmp_path / "a.arg").read_bytes()[arg.HEAD.size :]
-    assert np.frombuffer(texels, "<u2").reshape(2, 4)[:, 3].tolist() == [65535, 65535]
+    assert np.frombuffer(texels, "<u2").reshape(2, 4)[:, 3].tolist() == [0, 0]
 
 
 def test_distances_of_an_arg_picture_are_one_too(tmp_path: Path) -> None:
@@ -71,7 +76,12 @@ def test_distances_of_an_arg_picture_are_one_too(tmp_path: Path) -> None:
     output.write_displacement(path, np.array([[-2, 1]], np.float32))
     raw = path.read_bytes()
     assert arg.HEAD.unpack_from(raw) == (2, 1, 16, 5, 0)
-    assert np.frombuffer(raw[arg.HEAD.size :], "<u2").tolist() == [1, 32768 + 16384]
+    assert np.frombuffer(raw[arg.HEAD.size :], "<i2").tolist() == [-32767, 16383]
+
+
+def test_no_distance_anywhere_is_written_as_0(tmp_path: Path) -> None:
+    arg.write_grey(tmp_path / "a.arg", np.zeros((2, 2), np.float32))
+    assert (tmp_path / "a.arg").read_bytes()[arg.HEAD.size :] == bytes(8)
 
 
 def test_a_layout_without_an_arg_file_is_refused_early(tmp_path: Path) -> None:

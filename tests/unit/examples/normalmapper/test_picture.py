@@ -87,6 +87,14 @@ def test_bytes_are_those_of_the_original() -> None:
     assert found[1, 1].tolist() == [127, 127, 127, 0]
 
 
+def test_every_openness_that_has_a_number_gets_it() -> None:
+    for levels, find in ((256, Picture.to_bytes), (65536, Picture.to_words)):
+        numbers = np.arange(levels).reshape(-1, 2)
+        openness = (numbers / (levels - 1)).astype(np.float32)
+        picture = Picture(np.zeros((*numbers.shape, 3), np.float32), openness)
+        assert (find(picture)[:, :, 3] == numbers).all()
+
+
 def test_a_tile_is_put_where_it_belongs() -> None:
     picture = Picture.blank(6, 4, Options())
     tiles = np.array([[0, 0, 2, 1], [4, 2, 6, 4]], np.uint32)
