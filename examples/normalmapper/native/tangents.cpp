@@ -2,14 +2,15 @@
 // corners that are one corner to the eye (same place, normal and texture coordinates, and much the
 // same frame).
 //
-// Which corners join depends on the order in which they come, because a corner is compared with the
-// sum of those before it. The order is that of the file. Candidates are found through a grid of
-// cells much wider than the tolerance, so that a corner seldom has to look into a second cell.
+// Which corners join depends on how they are looked for, so this is done as the original does it: in
+// the order of the file, in a sorted list, by bisection. A frame is compared with the sum of those
+// before it, and as sums change, the list is not quite sorted any more: some equals are missed, and
+// stay two. That shows in pictures, on curved meshes in every tenth byte.
 
 #include "tangents.h"
 
+#include <algorithm>
 #include <cmath>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -18,24 +19,7 @@
 namespace nm {
 namespace {
 
-const double CELL = 1e-5;
 const double LEAST_COSINE = 0.3;
-
-struct Key {
-    std::int64_t x, y, z;
-    bool operator==(const Key &other) const {
-        return x == other.x && y == other.y && z == other.z;
-    }
-};
-
-struct KeyHash {
-    std::size_t operator()(const Key &key) const {
-        std::uint64_t hash = static_cast<std::uint64_t>(key.x) * 0x9E3779B97F4A7C15u;
-        hash = (hash ^ static_cast<std::uint64_t>(key.y)) * 0xBF58476D1CE4E5B9u;
-        hash = (hash ^ static_cast<std::uint64_t>(key.z)) * 0x94D049BB133111EBu;
-        return static_cast<std::size_t>(hash ^ (hash >> 31));
-    }
-};
 
 // Corners that are one.
 struct Entry {
@@ -44,18 +28,27 @@ struct Entry {
     double count;
 };
 
-bool is_near(const float *a, const float *b, int count) {
+// Which of two comes first: below 0, a; above 0, b. The larger number does.
+int compare(const float *a, const float *b, int count) {
     for (int index = 0; index < count; index++) {
-        if (std::fabs(static_cast<double>(a[index]) - b[index]) > TINY) return false;
+        if (std::fabs(static_cast<double>(a[index]) - b[index]) > TINY) {
+            return a[index] > b[index] ? -1 : 1;
+        }
     }
-    return true;
+    return 0;
 }
 
-bool joins(const Entry &entry, const float *position, const float *normal, const float *uv,
-           const Vec &tangent, const Vec &binormal) {
-    return is_near(entry.position, position, 3) && is_near(entry.normal, normal, 3)
-           && is_near(entry.uv, uv, 2) && dot(unit(entry.tangent), tangent) >= LEAST_COSINE
-           && dot(unit(entry.binormal), binormal) >= LEAST_COSINE;
+int compare(const Vec &a, const Vec &b) {
+    if (!(dot(unit(a), unit(b)) < LEAST_COSINE)) return 0;
+    return a.x > b.x ? -1 : 1;
+}
+
+int compare(const Entry &a, const Entry &b) {
+    if (const int side = compare(a.position, b.position, 3)) return side;
+    if (const int side = compare(a.normal, b.normal, 3)) return side;
+    if (const int side = compare(a.uv, b.uv, 2)) return side;
+    if (const int side = compare(a.tangent, b.tangent)) return side;
+    return compare(a.binormal, b.binormal);
 }
 
 // The direction in which texture coordinate 1 - `by` rises while coordinate `by` stays the same.
@@ -80,8 +73,11 @@ Vec rising(const Triangle &triangle, int by, int *order) {
     return across < triangle.uv[middle][1 - by] ? direction * -1 : direction;
 }
 
+// Times the reciprocal, which is not quite what unit() does: the last bit decides between equals.
 Vec upright(const Vec &direction, const Vec &normal, const Vec &otherwise) {
-    return unit(direction - normal * dot(normal, direction), otherwise);
+    const Vec across = direction - normal * dot(normal, direction);
+    const double length = std::sqrt(dot(across, across));
+    return length < TINY ? otherwise : across * (1 / length);
 }
 
 void frame_of(const Triangle &triangle, int corner, Vec *tangent, Vec *binormal) {
@@ -95,69 +91,92 @@ void frame_of(const Triangle &triangle, int corner, Vec *tangent, Vec *binormal)
     *binormal = upright(rising(triangle, 0, order), normal, *binormal);
 }
 
+// A list into which one can insert anywhere: blocks, and the number with which each begins.
+class Order {
+   public:
+    std::size_t size() const { return size_; }
+
+    std::uint32_t operator[](std::size_t place) const {
+        const std::size_t block = block_of(place);
+        return blocks_[block][place - begins_[block]];
+    }
+
+    void insert(std::size_t place, std::uint32_t number) {
+        const std::size_t index = block_of(place);
+        std::vector<std::uint32_t> &block = blocks_[index];
+        block.insert(block.begin() + static_cast<std::ptrdiff_t>(place - begins_[index]), number);
+        for (std::size_t later = index + 1; later < begins_.size(); later++) begins_[later]++;
+        size_++;
+        if (block.size() == MOST) halve(index);
+    }
+
+   private:
+    static const std::size_t MOST = 1024;
+
+    std::size_t block_of(std::size_t place) const {
+        const auto behind = std::upper_bound(begins_.begin(), begins_.end(), place);
+        return static_cast<std::size_t>(behind - begins_.begin()) - 1;
+    }
+
+    void halve(std::size_t index) {
+        std::vector<std::uint32_t> &block = blocks_[index];
+        std::vector<std::uint32_t> upper(block.begin() + MOST / 2, block.end());
+        block.resize(MOST / 2);
+        const auto next = static_cast<std::ptrdiff_t>(index + 1);
+        begins_.insert(begins_.begin() + next, begins_[index] + MOST / 2);
+        blocks_.insert(blocks_.begin() + next, std::move(upper));
+    }
+
+    std::size_t size_ = 0;
+    std::vector<std::vector<std::uint32_t>> blocks_{1};
+    std::vector<std::size_t> begins_{0};
+};
+
 class Joiner {
    public:
     std::uint32_t add(const Triangle &triangle, int corner) {
-        const float *position = triangle.position[corner];
-        Vec tangent, binormal;
-        frame_of(triangle, corner, &tangent, &binormal);
-        std::uint32_t found = find(triangle, corner, tangent, binormal);
-        if (found == NONE) {
-            found = static_cast<std::uint32_t>(entries_.size());
-            entries_.push_back(
-                {position, triangle.normal[corner], triangle.uv[corner], Vec(), Vec(), 0});
-            cells_[cell(position[0], position[1], position[2])].push_back(found);
+        Entry own{triangle.position[corner], triangle.normal[corner], triangle.uv[corner],
+                  Vec(), Vec(), 1};
+        frame_of(triangle, corner, &own.tangent, &own.binormal);
+        std::size_t low = 0, high = order_.size(), probe = high / 2, last = high;
+        int side = -1;
+        while (low != high && probe != last) {
+            const std::uint32_t number = order_[probe];
+            side = compare(own, entries_[number]);
+            if (side == 0) {
+                join(own, &entries_[number]);
+                return number;
+            }
+            (side < 0 ? high : low) = probe;
+            last = probe;
+            probe = low + (high - low) / 2;
         }
-        Entry &entry = entries_[found];
-        entry.tangent = entry.tangent + tangent;
-        entry.binormal = entry.binormal + binormal;
-        entry.count += 1;
-        return found;
+        const std::uint32_t number = static_cast<std::uint32_t>(entries_.size());
+        entries_.push_back(own);
+        order_.insert(probe + (side > 0), number);
+        return number;
     }
 
     void write(std::uint32_t number, Corner *corner) const {
         const Entry &entry = entries_[number];
-        const Vec tangent = unit(entry.tangent * (1 / entry.count));
-        const Vec binormal = unit(entry.binormal * (1 / entry.count));
+        const Vec tangent = mean(entry.tangent, entry.count);
+        const Vec binormal = mean(entry.binormal, entry.count);
         *corner = {{tangent.x, tangent.y, tangent.z}, {binormal.x, binormal.y, binormal.z}};
     }
 
    private:
-    static const std::uint32_t NONE = 0xFFFFFFFFu;
-
-    static std::int64_t step(double value) {
-        return static_cast<std::int64_t>(std::floor(value / CELL));
+    static Vec mean(const Vec &sum, double count) {
+        return unit(Vec(sum.x / count, sum.y / count, sum.z / count));
     }
-    static Key cell(double x, double y, double z) { return {step(x), step(y), step(z)}; }
 
-    // The first entry that fits, in order of creation.
-    std::uint32_t find(const Triangle &triangle, int corner, const Vec &tangent,
-                       const Vec &binormal) const {
-        const float *position = triangle.position[corner];
-        const Vec reach(2 * TINY, 2 * TINY, 2 * TINY), at(position);
-        const Vec least = at - reach, most = at + reach;
-        const Key first = cell(least.x, least.y, least.z), last = cell(most.x, most.y, most.z);
-        std::uint32_t best = NONE;
-        for (std::int64_t x = first.x; x <= last.x; x++) {
-            for (std::int64_t y = first.y; y <= last.y; y++) {
-                for (std::int64_t z = first.z; z <= last.z; z++) {
-                    const auto found = cells_.find({x, y, z});
-                    if (found == cells_.end()) continue;
-                    for (const std::uint32_t number : found->second) {
-                        if (number < best
-                            && joins(entries_[number], position, triangle.normal[corner],
-                                     triangle.uv[corner], tangent, binormal)) {
-                            best = number;
-                        }
-                    }
-                }
-            }
-        }
-        return best;
+    static void join(const Entry &own, Entry *entry) {
+        entry->tangent = entry->tangent + own.tangent;
+        entry->binormal = entry->binormal + own.binormal;
+        entry->count += 1;
     }
 
     std::vector<Entry> entries_;
-    std::unordered_map<Key, std::vector<std::uint32_t>, KeyHash> cells_;
+    Order order_;  // numbers of entries
 };
 
 }  // namespace
