@@ -108,6 +108,7 @@ class RosterLink:
             on_failed=self._on_wrong_program,
         )
         self._names = NameLookup(network.loop, self._on_looked_up)
+        self._nameless: HxGridError | None = None  # `refusal`, if it is that nobody knows the name
         self._version = 0
         self._poll_at: float | None = None
         self._lost_at: float | None = None
@@ -193,8 +194,8 @@ class RosterLink:
         """Say it of the address; where no other may be used, it is why no grid is found."""
         error = unknown_name(host, trouble, self._settings.place_of("coordinator"))
         self._handle(NameLookedUp(host, error.headline if trouble else ""))
-        if self._discovery.is_fixed and not self.is_linked:
-            self.refusal = error if trouble else None
+        if self._discovery.is_fixed and not self.is_linked and self.refusal is self._nameless:
+            self.refusal = self._nameless = error if trouble else None
 
     def _on_wrong_program(self, error: HxGridError) -> None:
         if not self.is_linked:

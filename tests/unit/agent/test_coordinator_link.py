@@ -11,6 +11,7 @@ import zmq
 from hxgrid.clock import MonotonicClock
 from hxgrid.ids import new_boot_id
 from hxgrid.settings import AgentSettings
+from hxgrid.transport import names
 from hxgrid.transport.discovery import DiscoveryState
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.remembered import RememberedCoordinators
@@ -177,3 +178,27 @@ def test_without_keys_no_other_computer_is_talked_to(
     bench.link.start()
     bench.link.tick(MonotonicClock().now())
     assert connected == []
+
+
+def test_a_name_that_nobody_knows_is_told_once_and_with_the_place_where_it_was_set(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> None:
+        asked.append(host)
+        raise OSError(-2, "nobody knows it")
+
+    monkeypatch.setattr("socket.getaddrinfo", look_up)
+    monkeypatch.setattr(names, "PAUSE_S", 0.01)
+    bench.link.close()
+    bench.factory = SocketFactory(bench.context, Security(trust_network=True))
+    # Silence would be noticed as well, after twice as long as this.
+    bench.link = bench.make("lab", host="studio-pc.invalid", suspect_after_s=0.6)
+    bench.link._settings = bench.link._settings.with_places({"coordinator": "hxgrid.toml:3"})
+    with caplog.at_level("WARNING", logger="hxgrid.agent"):
+        bench.link.start()
+        bench.turn_until(lambda: len(asked) > 150, "many look-ups")
+    told = [one.message for one in caplog.records if one.name == "hxgrid.agent"]
+    assert len(told) == 1
+    assert "'studio-pc.invalid' cannot be resolved (hxgrid.toml:3): nobody knows it" in told[0]

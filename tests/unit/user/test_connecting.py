@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from socket import SOCK_DGRAM
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import hxgrid
 from hxgrid.errors import AuthenticationError, ConfigError, NoGridFound, VersionMismatch
 from hxgrid.ids import new_boot_id
 from hxgrid.settings import UserSettings
+from hxgrid.transport import names
 from hxgrid.user.session import Session
 from hxgrid.wire.messages import NetworkAddress, Protocol, Refusal
 from tests.harness.ports import free_port
@@ -139,6 +141,58 @@ def test_a_refusal_that_may_pass_is_part_of_what_was_tried(stack: ExitStack) -> 
     stack.enter_context(coordinator)
     with pytest.raises(NoGridFound, match="there is no room"):
         _connect(stack, coordinator.address, timeout=0.5)
+
+
+class NameService:
+    """Stands in for the system's in this process; libzmq asks the system itself."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.known_after = 10**9
+        self.count = 0
+        monkeypatch.setattr(names, "PAUSE_S", 0.01)
+        monkeypatch.setattr("socket.getaddrinfo", self._look_up)
+
+    def _look_up(self, host: str, *_: object, **__: object) -> None:
+        assert host == UNKNOWN
+        self.count += 1
+        if self.count <= self.known_after:
+            raise OSError(-2, "nobody knows it")
+
+
+# The system will not know it either (RFC 2606).
+UNKNOWN = "no-such-coordinator.invalid"
+
+
+def test_a_coordinator_whose_name_nobody_knows_is_told_from_a_silent_one(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    NameService(monkeypatch)
+    with pytest.raises(NoGridFound) as caught:
+        _connect(stack, UNKNOWN, timeout=0.5)
+    assert str(caught.value) == (
+        f"the coordinator's name '{UNKNOWN}' cannot be resolved: nobody knows it. Check its "
+        "spelling, or give the address of the coordinator's computer as a number."
+    )
+
+
+def test_a_name_that_becomes_known_is_no_trouble_any_more(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = NameService(monkeypatch)
+    service.known_after = 2
+    with pytest.raises(NoGridFound, match=f"tried: {UNKNOWN}:4100: no answer"):
+        _connect(stack, UNKNOWN, timeout=1.0)
+    assert service.count == 3
+
+
+def test_an_unknown_name_is_among_what_was_tried_where_others_may_be_used(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    NameService(monkeypatch)
+    changes = {"coordinator": UNKNOWN, "name": "ours", "beacon_port": free_port(SOCK_DGRAM)}
+    with pytest.raises(NoGridFound) as caught:
+        _connect(stack, None, timeout=0.5, settings=changes)
+    assert f"tried: {UNKNOWN}:4100: the coordinator's name" in str(caught.value)
 
 
 # What never gets better is told at once, long before the time is over.
