@@ -1,7 +1,8 @@
 """What lines hit: every triangle near them is tried.
 
-Triangles lie in small heaps, and heaps in groups, with a sphere around each. A line tries all
-triangles of all heaps whose spheres it touches; nothing depends on the order in which it does.
+Triangles lie in small heaps, heaps in groups and groups in groups, with a sphere around each. A
+line tries all triangles of all heaps whose spheres it touches; nothing depends on the order in
+which it does.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
-HEAP, GROUP = 8, 64
-AT_ONCE = 512
+HEAP, GROUP, TOP = 2, 8, 32
+AT_ONCE = 2048
 
 
 class Hits(NamedTuple):
@@ -51,12 +52,17 @@ class Spheres:
         reach = np.sqrt(((points - self.centre[:, None]) ** 2).sum(axis=2)).max(axis=1)
         self.reach = reach * 1.001 + 1e-6 * np.abs(points).max()
 
-    def are_touched(self, starts: Array, ways: Array, number: Array, *, only_ahead: bool) -> Array:
-        """Tell of each line whether it touches the sphere of this number."""
-        to = [self.centre[number, axis] - starts[:, axis] for axis in range(3)]
-        along = sum(each * ways[:, axis] for axis, each in enumerate(to))
+    def are_touched(
+        self, starts: Array, ways: Array, line: Array, number: Array, *, only_ahead: bool
+    ) -> Array:
+        """Tell of pairs of a line and a sphere whether they touch."""
+        along, far = np.zeros(len(line)), np.zeros(len(line))
+        for axis in range(3):
+            to = self.centre[:, axis][number] - starts[:, axis][line]
+            along += to * ways[:, axis][line]
+            far += to * to
         reach = self.reach[number]
-        found = sum(each * each for each in to) - along * along <= reach * reach
+        found = far - along * along <= reach * reach
         return np.asarray(found & (along >= -reach) if only_ahead else found)
 
 
@@ -69,11 +75,14 @@ class Lines:
         # The description takes these differences in floats.
         self.e1 = (corners[:, 1] - corners[:, 0]).astype(float)
         self.e2 = (corners[:, 2] - corners[:, 0]).astype(float)
-        self.heaps = heaps(corners.mean(axis=1), HEAP)
-        points = corners[self.heaps].reshape(len(self.heaps), -1, 3).astype(float)
-        self.heap_spheres = Spheres(points)
-        self.groups = heaps(self.heap_spheres.centre, GROUP)
-        self.group_spheres = Spheres(points[self.groups].reshape(len(self.groups), -1, 3))
+        members = heaps(corners.mean(axis=1), HEAP)
+        points = corners[members].reshape(len(members), -1, 3).astype(float)
+        # From the largest spheres down: what is in each.
+        self.levels = [(Spheres(points), members)]
+        while len(members) > TOP:
+            members = heaps(self.levels[0][0].centre, GROUP)
+            points = points[members].reshape(len(members), -1, 3)
+            self.levels.insert(0, (Spheres(points), members))
 
     def hits(self, starts: Array, ways: Array) -> Hits:
         """Return all hits, in front and behind."""
@@ -98,13 +107,11 @@ class Lines:
 
     def _touched(self, starts: Array, ways: Array, *, only_ahead: bool) -> tuple[Array, Array]:
         """Return pairs of a line and a triangle that may be hit."""
-        line = np.repeat(np.arange(len(starts)), len(self.groups))
-        number = np.tile(np.arange(len(self.groups)), len(starts))
-        for spheres, members in (
-            (self.group_spheres, self.groups),
-            (self.heap_spheres, self.heaps),
-        ):
-            is_near = spheres.are_touched(starts[line], ways[line], number, only_ahead=only_ahead)
+        count = len(self.levels[0][1])
+        line = np.repeat(np.arange(len(starts)), count)
+        number = np.tile(np.arange(count), len(starts))
+        for spheres, members in self.levels:
+            is_near = spheres.are_touched(starts, ways, line, number, only_ahead=only_ahead)
             line = np.repeat(line[is_near], members.shape[1])
             number = members[number[is_near]].ravel()
         return line, number
