@@ -17,7 +17,6 @@ everything else belongs to the thread that runs the loop.
 from __future__ import annotations
 
 import math
-import socket
 from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -94,8 +93,6 @@ class Loop:
         self._is_asleep = False  # the next command must wake the loop
         self._is_stopped = False
         self._may_log_at = -math.inf
-        self._wake_receiver, self._wake_sender = _nonblocking_pair()
-        self.register(self._wake_receiver, self._drain_wakeups)
 
     def register(
         self,
@@ -162,12 +159,12 @@ class Loop:
         self._commands.append(command)
         if self._is_asleep:
             self._is_asleep = False
-            self._wake()
+            self._waiter.wake()
 
     def stop(self) -> None:
         """Make `run` return at the end of the turn. From any thread or signal handler."""
         self._is_stopped = True
-        self._wake()
+        self._waiter.wake()
 
     def run(self, handler: Handler) -> None:
         """Turn until `stop`. Exceptions of callbacks are logged and counted, never fatal."""
@@ -199,10 +196,7 @@ class Loop:
             self._note_error()
 
     def close(self) -> None:
-        """Release the loop's own sockets, after `run` has returned. Twice is harmless."""
-        self.unregister(self._wake_receiver)
-        self._wake_receiver.close()
-        self._wake_sender.close()
+        """Release what the loop waits with, after `run` has returned. Twice is harmless."""
         self._waiter.close()
 
     def _wait_and_serve(self, timeout_s: float) -> None:
@@ -299,27 +293,6 @@ class Loop:
         if now >= self._may_log_at:
             self._may_log_at = now + _LOG_EVERY_S
             self._log.exception("callback failed", errors=self.error_count)
-
-    def _wake(self) -> None:
-        try:
-            self._wake_sender.send(b"\0")
-        except OSError:
-            # Full: the loop has wakeups enough. Closed: there is nobody left to wake.
-            return
-
-    def _drain_wakeups(self) -> None:
-        try:
-            while len(self._wake_receiver.recv(4096)) == 4096:
-                pass
-        except BlockingIOError:
-            return
-
-
-def _nonblocking_pair() -> tuple[socket.socket, socket.socket]:
-    receiver, sender = socket.socketpair()
-    receiver.setblocking(False)
-    sender.setblocking(False)
-    return receiver, sender
 
 
 def _key_of(pollable: Pollable) -> Pollable:

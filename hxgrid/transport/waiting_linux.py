@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import select
 
 READABLE = select.EPOLLIN | select.EPOLLERR | select.EPOLLHUP
@@ -14,6 +15,9 @@ class Waiter:
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
+        # Edge-triggered: each call of `wake` ends one wait, and nobody has to read it away.
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._bell, select.EPOLLIN | select.EPOLLET)
 
     def watch(self, handle: int, *, readable: bool, writable: bool) -> None:
         """Wait for this from now on, and no more for what was said before."""
@@ -33,9 +37,21 @@ class Waiter:
                 self._epoll.unregister(handle)
 
     def wait(self, timeout_s: float) -> list[tuple[int, int]]:
-        """Return what is ready: handles, with READABLE and WRITABLE to test for."""
+        """Return what is ready: handles, with READABLE and WRITABLE to test for.
+
+        Some may never have been watched.
+        """
         return self._epoll.poll(timeout_s)
+
+    def wake(self) -> None:
+        """End the wait that is going on, or the next one. From any thread or signal handler."""
+        # Closed, there is nobody left to wake.
+        with contextlib.suppress(OSError, ValueError):
+            os.eventfd_write(self._bell, 1)
 
     def close(self) -> None:
         """Let go of it. Twice is harmless."""
         self._epoll.close()
+        bell, self._bell = self._bell, -1
+        if bell >= 0:
+            os.close(bell)

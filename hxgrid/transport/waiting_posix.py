@@ -6,6 +6,8 @@ import contextlib
 import math
 import select
 
+from hxgrid.transport.bell import Bell
+
 READABLE = select.POLLIN | select.POLLERR | select.POLLHUP | select.POLLNVAL
 WRITABLE = select.POLLOUT | select.POLLERR | select.POLLHUP
 
@@ -15,6 +17,8 @@ class Waiter:
 
     def __init__(self) -> None:
         self._poll = select.poll()
+        self._bell = Bell()
+        self._poll.register(self._bell.handle, select.POLLIN)
 
     def watch(self, handle: int, *, readable: bool, writable: bool) -> None:
         """Wait for this from now on, and no more for what was said before."""
@@ -30,9 +34,19 @@ class Waiter:
             self._poll.unregister(handle)
 
     def wait(self, timeout_s: float) -> list[tuple[int, int]]:
-        """Return what is ready: handles, with READABLE and WRITABLE to test for."""
+        """Return what is ready: handles, with READABLE and WRITABLE to test for.
+
+        Some may never have been watched.
+        """
         # Rounded up: waking a moment early would mean turning until the deadline is there.
-        return self._poll.poll(math.ceil(timeout_s * 1000))
+        ready = self._poll.poll(math.ceil(timeout_s * 1000))
+        self._bell.hush_if_in(ready)
+        return ready
+
+    def wake(self) -> None:
+        """End the wait that is going on, or the next one. From any thread or signal handler."""
+        self._bell.ring()
 
     def close(self) -> None:
         """Let go of it. Twice is harmless."""
+        self._bell.close()

@@ -9,6 +9,8 @@ import math
 
 import zmq
 
+from hxgrid.transport.bell import Bell
+
 READABLE = int(zmq.POLLIN | zmq.POLLERR)
 WRITABLE = int(zmq.POLLOUT | zmq.POLLERR)
 
@@ -18,6 +20,8 @@ class Waiter:
 
     def __init__(self) -> None:
         self._poller = zmq.Poller()
+        self._bell = Bell()
+        self._poller.register(self._bell.handle, zmq.POLLIN)
 
     def watch(self, handle: int, *, readable: bool, writable: bool) -> None:
         """Wait for this from now on, and no more for what was said before."""
@@ -30,9 +34,19 @@ class Waiter:
             self._poller.unregister(handle)
 
     def wait(self, timeout_s: float) -> list[tuple[int, int]]:
-        """Return what is ready: handles, with READABLE and WRITABLE to test for."""
+        """Return what is ready: handles, with READABLE and WRITABLE to test for.
+
+        Some may never have been watched.
+        """
         # Rounded up: waking a moment early would mean turning until the deadline is there.
-        return self._poller.poll(math.ceil(timeout_s * 1000))
+        ready: list[tuple[int, int]] = self._poller.poll(math.ceil(timeout_s * 1000))
+        self._bell.hush_if_in(ready)
+        return ready
+
+    def wake(self) -> None:
+        """End the wait that is going on, or the next one. From any thread or signal handler."""
+        self._bell.ring()
 
     def close(self) -> None:
         """Let go of it. Twice is harmless."""
+        self._bell.close()
