@@ -23,6 +23,4 @@ class MonotonicClock:
 
     __slots__ = ()
 
-    def now(self) -> float:
-        """Return the operating system's monotonic seconds."""
-        return time.monotonic()
+    now = staticmethod(time.monotonic)

@@ -57,7 +57,6 @@ LOOPBACK = "127.0.0.1"
 # Plain numbers: joining two flags of an enum takes longer than sending a small frame.
 _NOBLOCK = int(zmq.NOBLOCK)
 _MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
-_RCVMORE = int(zmq.RCVMORE)
 _EVENTS = int(zmq.EVENTS)
 _POLLIN = int(zmq.POLLIN)
 # pyzmq's own, without the layer of Python above them; what is positional here has names there.
@@ -321,25 +320,25 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
         if watch is not None:
             watch.is_due = False  # its loop need not ask the same again
         return None
+    # As frames, which know whether more follow: asking the socket takes longer than all the rest.
+    frame = _receive(socket, _NOBLOCK, False)
+    first, sender = None, b""
     if is_router:
+        first, sender = frame, frame.bytes
+        if not frame.more:
+            return _new(Received, (sender, b"", b"", first))
         frame = _receive(socket, _NOBLOCK, False)
-        sender = frame.bytes
-        header = _receive(socket, _NOBLOCK) if frame.more else b""
-    else:
-        frame, sender = None, b""
-        header = _receive(socket, _NOBLOCK)
-    if not _ask(socket, _RCVMORE):
-        return _new(Received, (sender, header, b"", frame))
-    # A chunk is copied once, to where it belongs, and not before.
-    is_chunk = header[:1] == _CHUNK_BYTE
-    payload: Buffer = (
-        _receive(socket, _NOBLOCK, False).buffer if is_chunk else _receive(socket, _NOBLOCK)
-    )
-    if not _ask(socket, _RCVMORE):
-        return _new(Received, (sender, header, payload, frame))
-    while _ask(socket, _RCVMORE):
-        _receive(socket, _NOBLOCK, False)
-    return Received(sender, b"", b"", frame)
+    header = frame.bytes
+    if not frame.more:
+        return _new(Received, (sender, header, b"", first))
+    frame = _receive(socket, _NOBLOCK, False)
+    if not frame.more:
+        # A chunk is copied once, to where it belongs, and not before.
+        payload: Buffer = frame.buffer if header[:1] == _CHUNK_BYTE else frame.bytes
+        return _new(Received, (sender, header, payload, first))
+    while frame.more:
+        frame = _receive(socket, _NOBLOCK, False)
+    return Received(sender, b"", b"", first)
 
 
 def peer_address(received: Received) -> str:
