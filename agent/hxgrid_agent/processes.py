@@ -106,8 +106,8 @@ class Processes:
             return
         if isinstance(process, HostProcess):
             process.set_slots(list(slot_process.slots))
-        elif slot_process.slot is not None:
-            process.slots[0] = slot_process.slot
+        elif (slot := slot_process.slot) is not None:
+            process.slots[0] = slot
         process.run([(attempt.record, attempt.file) for attempt in attempts])
         if process.wants_write:
             self._watch_room(slot_process.number, process)

@@ -48,6 +48,10 @@ class Copies:
     def run(self, now: float) -> None:
         """Do what can be done at once. Called when nothing more can be placed."""
         state = self._state
+        is_scan_due = not state.timers.is_set("stragglers")
+        # Asked first, because mostly there is nothing of all this.
+        if not (is_scan_due or state.orphans or len(state.overfull)):
+            return
         idle = state.ready.best()
         if idle is None or idle.free_slots <= 0:
             return
@@ -57,7 +61,7 @@ class Copies:
             return
         if state.orphans and (state.doubts_changed or not state.timers.is_set("copies")):
             self._copy_orphans(now)
-        if not state.timers.is_set("stragglers") and state.running_count:
+        if is_scan_due and state.running_count:
             state.timers.set("stragglers", now + MIN_SCAN_S)
 
     # ------------------------------------------------------------------ recall

@@ -198,11 +198,12 @@ class Lanes:
         return lane
 
 
-def can_take(agent: AgentView, lane: Lane, reserve_bytes: int, factor: float) -> bool:
-    """Say whether an agent can take the first task of a lane, were there room."""
+def can_take(
+    agent: AgentView, lane: Lane, head: TaskRecord, reserve_bytes: int, factor: float
+) -> bool:
+    """Say whether an agent can take `head`, the first task of a lane, were there room."""
     if agent.agent in lane.avoids:
         return False
     if lane.requires is not None and agent.lacks(lane.requires):
         return False
-    head = lane.head()
-    return head is not None and agent.has_memory_for(head.raw_bytes * factor, reserve_bytes)
+    return agent.has_memory_for(head.raw_bytes * factor, reserve_bytes)

@@ -89,11 +89,9 @@ class Placement:
 
     def _serve(self, agent: AgentView, now: float) -> int:
         state = self._state
-        lane = self._lane_for(agent)
-        if lane is None:
+        lane, head = self._lane_for(agent)
+        if lane is None or head is None:
             return 0
-        head = lane.head()
-        assert head is not None
         limit = self._limit(agent, lane, head)
         if limit <= 0:
             state.rank(agent)  # Its window is smaller for this function.
@@ -103,20 +101,25 @@ class Placement:
         self.send(agent, tasks, now)
         return len(tasks)
 
-    def _lane_for(self, agent: AgentView) -> Lane | None:
+    def _lane_for(self, agent: AgentView) -> tuple[Lane | None, TaskRecord | None]:
+        """Return the lane from which it takes next, with its first task."""
         state = self._state
         settings = state.settings
         reserve, factor = (
             settings.agent_min_free_memory_bytes,
             settings.agent_min_free_memory_factor,
         )
-        best, best_id = None, 0
+        best: Lane | None = None
+        first: TaskRecord | None = None
         for lane in state.lanes.lanes:
-            if lane.count and can_take(agent, lane, reserve, factor):
-                head = lane.head()
-                if head is not None and (best is None or head.id < best_id):
-                    best, best_id = lane, head.id
-        return best
+            head = lane.head() if lane.count else None
+            if (
+                head is not None
+                and (first is None or head.id < first.id)
+                and can_take(agent, lane, head, reserve, factor)
+            ):
+                best, first = lane, head
+        return best, first
 
     def _limit(self, agent: AgentView, lane: Lane, head: TaskRecord) -> int:
         state = self._state
