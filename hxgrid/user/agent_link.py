@@ -30,13 +30,13 @@ from hxgrid.transport.flow import Outbox
 from hxgrid.transport.sockets import MESSAGES_PER_TURN, receive_message, send_message
 from hxgrid.user.arrivals import Arrivals
 from hxgrid.user.network import Network
+from hxgrid.user.outgoing import Outgoing
 from hxgrid.user.results import ResultMemory
 from hxgrid.wire.batches import (
     AttemptRecord,
     Buffer,
     Key,
     ResultRecord,
-    join_attempts,
     pack_attempt,
     pack_chunk,
     pack_credit,
@@ -49,7 +49,7 @@ from hxgrid.wire.batches import (
     unpack_results,
 )
 from hxgrid.wire.documents import pack_document, read_document
-from hxgrid.wire.limits import MAX_BATCH_BYTES, MAX_BATCH_RECORDS, SMALL_PAYLOAD_BYTES
+from hxgrid.wire.limits import MAX_BATCH_RECORDS, SMALL_PAYLOAD_BYTES
 from hxgrid.wire.messages import (
     AttemptFlag,
     Batch,
@@ -169,9 +169,7 @@ class AgentLink:
         self._reset()
 
     def _reset(self) -> None:
-        self._heads: list[bytes] = []
-        self._payloads: list[Buffer] = []
-        self._payload_bytes = 0
+        self._outgoing = Outgoing()
         self._keys: list[tuple[Batch, Sequence[Key]]] = []
         self._acknowledged: list[Key] = []
         self._outbox = Outbox()
@@ -231,9 +229,7 @@ class AgentLink:
 
         `heads` are made by `pack_attempt`.
         """
-        self._heads += heads
-        self._payloads += payloads
-        self._payload_bytes += size_bytes
+        self._outgoing.add(heads, payloads, size_bytes)
         self._owner.due[self] = None
 
     def add_attempt(self, record: AttemptRecord) -> None:
@@ -294,8 +290,8 @@ class AgentLink:
         """Send what has gathered. Order: attempts, what is said about attempts, then bulk."""
         if self.state is not LinkState.OPEN:
             return
-        if self._heads:
-            self._send_attempts()
+        if self._outgoing and not all(map(self._send, self._outgoing.take(self._handle))):
+            return  # the connection is being renewed, or given up: the rest is void
         if self._keys:
             keys, self._keys = self._keys, []
             for batch, some in keys:
@@ -309,22 +305,6 @@ class AgentLink:
         credit = self._arrivals.credit_due()
         if credit is not None:
             self._send(pack_credit(credit))
-
-    def _send_attempts(self) -> None:
-        heads, self._heads = self._heads, []
-        payloads, self._payloads = self._payloads, []
-        size, self._payload_bytes = self._payload_bytes, 0
-        start = 0
-        if len(heads) > MAX_BATCH_RECORDS or size > MAX_BATCH_BYTES:
-            size = 0
-            for end, payload in enumerate(payloads):
-                if end - start == MAX_BATCH_RECORDS or size + len(payload) > MAX_BATCH_BYTES:
-                    part = join_attempts(self._handle, heads[start:end], payloads[start:end])
-                    if not self._send(part):
-                        return
-                    start, size = end, 0
-                size += len(payload)
-        self._send(join_attempts(self._handle, heads[start:], payloads[start:]))
 
     def _send_keys(self, batch: Batch, keys: Sequence[Key]) -> None:
         for start in range(0, len(keys), MAX_BATCH_RECORDS):
