@@ -11,11 +11,14 @@ do something about, error for what went wrong. Payloads and keys never appear in
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import logging.handlers
 import re
 import sys
 from typing import TYPE_CHECKING, Any, TextIO
+
+from hxgrid.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,6 +103,8 @@ def configure_logging(
 
     For programs, never for the library. The file is one of at most `file_count` of `file_max_bytes`
     each; the oldest is dropped. Calling it again replaces what the call before set up.
+
+    A file that cannot be opened raises `ConfigError`.
     """
     root = logging.getLogger(_ROOT)
     for handler in list(root.handlers):
@@ -107,7 +112,6 @@ def configure_logging(
         handler.close()
     root.addHandler(_formatted(_ErrorOutput(sys.stderr)))
     if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
         root.addHandler(_formatted(_rotating(file, file_max_bytes, file_count)))
     root.setLevel(level.upper())
     root.propagate = False
@@ -122,10 +126,39 @@ class _ErrorOutput(logging.StreamHandler[TextIO]):
             super().handleError(record)
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """Writes lines to a file, for as long as the disk takes them."""
+
+    _has_told = False
+
+    def close(self) -> None:
+        """Close the file; what its disk does not take is lost."""
+        with contextlib.suppress(OSError):
+            super().close()
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the library's name
+        """Say once that the file cannot be written, and not with each line."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self._has_told:
+            self._has_told = True
+            with contextlib.suppress(OSError, ValueError, AttributeError):  # nowhere to say it
+                why = error.strerror or str(error)
+                sys.stderr.write(f"hxgrid: {self.baseFilename} cannot be written: {why}\n")
+
+
 def _rotating(file: Path, max_bytes: int, count: int) -> logging.Handler:
-    return logging.handlers.RotatingFileHandler(
-        file, maxBytes=max_bytes, backupCount=max(count - 1, 1), encoding="utf-8", delay=True
-    )
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return _LogFile(file, maxBytes=max_bytes, backupCount=max(count - 1, 1), encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            "the log file cannot be opened",
+            where=str(file),
+            why=error.strerror or str(error),
+            advice="Set log_file to another one.",
+        ) from None
 
 
 def _formatted(handler: logging.Handler) -> logging.Handler:

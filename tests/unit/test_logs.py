@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from hxgrid.errors import ConfigError
 from hxgrid.logs import configure_logging, format_event, get_logger
 
 
@@ -119,3 +120,26 @@ def test_a_wrong_line_is_told_all_the_same(capsys: pytest.CaptureFixture[str]) -
     configure_logging()
     logging.getLogger("hxgrid.room").warning("%d", "no number")
     assert "Logging error" in capsys.readouterr().err
+
+
+def test_a_log_file_that_cannot_be_opened_is_a_wrong_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for file in (tmp_path, tmp_path / "file" / "agent.log"):
+        with pytest.raises(ConfigError, match="the log file cannot be opened") as caught:
+            configure_logging(file=file)
+        assert str(file) in str(caught.value)
+        assert "[Errno" not in str(caught.value)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is always full")
+def test_a_full_disk_under_the_log_file_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "log").symlink_to("/dev/full")
+    configure_logging(file=tmp_path / "log")
+    for _ in range(3):
+        get_logger("room").info("a line")
+    said = capsys.readouterr().err
+    assert said.count("log cannot be written: No space left on device") == 1
+    assert "Traceback" not in said
+    assert said.count("a line") == 3
