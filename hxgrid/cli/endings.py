@@ -29,6 +29,10 @@ END_LIMIT_S = 1.4
 moment itself."""
 
 
+class ReaderGone(Exception):
+    """Whoever read standard output has read enough."""
+
+
 _FULL = {errno.ENOSPC, errno.EFBIG}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from hxgrid.cli.endings import Interrupts, explain
+from hxgrid.cli.endings import Interrupts, ReaderGone, explain
 from hxgrid.cli.output import detach_stdout, prepare_streams
 from hxgrid.cli.registry import LazyGroup
 from hxgrid.program import INTERRUPTED
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except KeyboardInterrupt:
             interrupts.watch()  # where it was raised by other means than a signal
             return INTERRUPTED
-        except BrokenPipeError:
+        except (BrokenPipeError, ReaderGone):
             # Whoever read our output has read enough; that is no failure of ours.
             detach_stdout()
             return 0
@@ -57,7 +57,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         return INTERRUPTED
     except SystemExit as error:  # the commands of the roles end themselves
         return error.code if isinstance(error.code, int) else 1
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (BrokenPipeError, ReaderGone, KeyboardInterrupt):
         raise
     except Exception as error:  # noqa: BLE001 - a person reads this, not a stack trace
         return explain(error)

@@ -28,7 +28,7 @@ def prepare_streams() -> None:
         except OSError:
             # Closed by who started us: the next socket would get its number otherwise.
             os.open(os.devnull, os.O_RDWR)
-    sys.stdin = sys.stdin or io.StringIO()
+    sys.stdin = sys.stdin or io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     sys.stdout = sys.stdout or _nowhere()
     sys.stderr = sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):

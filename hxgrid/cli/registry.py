@@ -6,14 +6,16 @@ this room may not import them.
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, NamedTuple
 
 import click
 
-from hxgrid.cli.endings import end_with_parent
+from hxgrid.cli.endings import ReaderGone, end_with_parent
 
 ENTRY_POINT_GROUP = "hxgrid.commands"
 
@@ -96,9 +98,34 @@ class LazyGroup(click.Group):
             end_with_parent()
         return super().parse_args(ctx, args)
 
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """Read the arguments; also help is a text that somebody may not read to its end."""
+        with _reader_watched():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was meant."""
+        with _reader_watched():
+            return super().invoke(ctx)
+
     def _help_of(self, ctx: click.Context, name: str) -> str:
         command = self.get_command(ctx, name)
         return command.get_short_help_str() if command is not None else ""
+
+
+@contextlib.contextmanager
+def _reader_watched() -> Iterator[None]:
+    """Keep a broken pipe from the library, which would end the program with a failure's status."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise ReaderGone from error
 
 
 def _role_commands() -> tuple[EntryPoint, ...]:

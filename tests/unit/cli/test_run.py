@@ -54,6 +54,13 @@ def written(ended: Ended, folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
+def test_a_closed_standard_input_has_no_lines(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    ended = run("run", "tasks.py:shout")
+    assert (ended.status, ended.stdout) == (0, "")
+    assert "0 tasks" in ended.stderr
+
+
 def test_one_result_per_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a")
     (tmp_path / "b.txt").write_text("b")
