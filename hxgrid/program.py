@@ -85,7 +85,7 @@ def serve(server: Server, once_open: Callable[[], None] = lambda: None) -> int:
         received.append(number)
         server.stop()
 
-    previous = {number: signal.signal(number, end) for number in _ending_signals()}
+    previous = {number: signal.signal(number, end) for number in ending_signals()}
     try:
         server.open()
         once_open()
@@ -97,7 +97,11 @@ def serve(server: Server, once_open: Callable[[], None] = lambda: None) -> int:
     return INTERRUPTED if signal.SIGINT in received else 0
 
 
-def _ending_signals() -> list[signal.Signals]:
+def ending_signals() -> list[signal.Signals]:
+    """Return the signals that ask a program to end: of people, the system, a closed terminal."""
     if sys.platform == "win32":
-        return [signal.SIGINT, signal.SIGBREAK]  # Ctrl-Break is what others have SIGTERM for
-    return [signal.SIGINT, signal.SIGTERM]
+        # Ctrl-Break is what others send SIGTERM for; ours send themselves SIGTERM here as well.
+        return [signal.SIGINT, signal.SIGBREAK, signal.SIGTERM]
+    # With `nohup` a program is to outlive its terminal.
+    is_bound = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if is_bound else [])]

@@ -22,7 +22,7 @@ import click
 
 from hxgrid.cli.output import detach_unwritable_stdout, error_width, folded
 from hxgrid.errors import HxGridError
-from hxgrid.program import INTERRUPTED
+from hxgrid.program import INTERRUPTED, ending_signals
 
 END_LIMIT_S = 1.4
 """An interrupted command has two seconds; what is left of it after this is killed, which takes a
@@ -75,7 +75,7 @@ def _is_debugging() -> bool:
 
 
 class Interrupts:
-    """Turns Ctrl-C and SIGTERM into `KeyboardInterrupt`, and sees to it that the end comes soon.
+    """Turns Ctrl-C and its like into `KeyboardInterrupt`, and sees to it that the end comes soon.
 
     Closing in order is tried first: it tells agents what is no longer wanted. Commands that serve
     (coordinator, agent) put handlers of their own in place.
@@ -99,7 +99,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in ending_signals():
                 # Ignored by who started us (nohup, &): then we ignore it as well.
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._previous[number] = signal.signal(number, self._on_signal)

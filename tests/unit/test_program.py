@@ -1,0 +1,54 @@
+"""Programs that serve: which signals end them, in what order, and with what status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
+
+SERVES = """
+import signal, sys, threading
+from hxgrid.program import serve
+
+class Server:
+    def __init__(self): self.is_stopped = False
+    def open(self): print("open", flush=True)
+    def stop(self):
+        print("stop", flush=True)
+        self.is_stopped = True
+    def close(self): print("closed", flush=True)
+    def run(self):
+        while not self.is_stopped:
+            signal.sigtimedwait([], 0.01)
+
+{before}
+sys.exit(serve(Server()))
+"""
+
+
+def ended_by(*names: str, before: str = "") -> tuple[int, str]:
+    """Send these signals to a program that serves; return its status and what it said."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVES.format(before=before)], stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline() == "open\n"
+        for name in names:
+            program.send_signal(signal.Signals[name])
+        said = program.communicate(timeout=30)[0]
+    return program.returncode, said
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 0), ("SIGHUP", 0)])
+def test_a_program_that_serves_ends_in_order(name: str, status: int) -> None:
+    assert ended_by(name) == (status, "stop\nclosed\n")
+
+
+def test_a_program_under_nohup_outlives_its_terminal() -> None:
+    ignores = "signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    assert ended_by("SIGHUP", "SIGINT", before=ignores) == (130, "stop\nclosed\n")
