@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import os
+import threading
 import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hxgrid.embedded.child import AgentChild
 from hxgrid.embedded.folder import TemporaryFolder
-from hxgrid.errors import ConfigError
+from hxgrid.errors import ConfigError, HxGridError
 from hxgrid.settings import load_agent_settings
 from hxgrid.transport.security import KeyPair, make_keypair
 from hxgrid.wire.messages import RosterEntry
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from typing import Self
 
 START_LIMIT_S = 30.0
@@ -35,7 +39,11 @@ _NOT_INHERITED = {
 
 
 class EmbeddedGrid:
-    """Starts agents as children of this process and ends them. Used by one thread at a time."""
+    """Starts agents as children of this process and ends them. Used by one thread at a time.
+
+    Only the program's end may come in between, when a thread that is no more waited for is starting
+    agents: they are ended before their folder is removed, or they would make it again.
+    """
 
     def __init__(
         self,
@@ -59,7 +67,9 @@ class EmbeddedGrid:
         self._slots = slots
         self._settings = dict(settings or {})
         self._folder: TemporaryFolder | None = None
+        self._lock = threading.Lock()  # held while agents are started or ended
         self._children: list[AgentChild] = []
+        self._is_closed = False
 
     def start(self, timeout_s: float = START_LIMIT_S) -> list[RosterEntry]:
         """Start all agents and wait until they listen; `HxGridError` says what they said instead.
@@ -67,17 +77,20 @@ class EmbeddedGrid:
         A setting that is wrong raises `ConfigError` before anything is started.
         """
         orders = [self._order(number) for number in range(1, self._agent_count + 1)]
+        at_exit = functools.partial(self._close_at_exit, os.getpid())
         try:
-            self._folder = TemporaryFolder()
+            folder = self._folder = TemporaryFolder()
+            atexit.register(at_exit)
             # All are started before the first is waited for: interpreters take their time.
             for number, order in enumerate(orders, 1):
-                place = self._folder.path / f"agent-{number}"
-                self._children.append(AgentChild(number, place, order))
+                self._start_agent(number, folder.path / f"agent-{number}", order)
             deadline = time.monotonic() + timeout_s
             return [child.wait_for_answer(deadline) for child in self._children]
         except BaseException:
             self.close()
             raise
+        finally:
+            atexit.unregister(at_exit)
 
     @property
     def process_ids(self) -> tuple[int, ...]:
@@ -90,15 +103,17 @@ class EmbeddedGrid:
 
     def close(self, grace_s: float = CLOSE_GRACE_S) -> None:
         """End all agents and what they started, and remove their files. Twice is harmless."""
-        children, self._children = self._children, []
-        for child in children:
-            child.process.ask_to_end()
-        deadline = time.monotonic() + grace_s
-        for child in children:
-            child.process.end(deadline)
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            folder.remove()
+        with self._lock:
+            self._is_closed = True
+            children, self._children = self._children, []
+            for child in children:
+                child.process.ask_to_end()
+            deadline = time.monotonic() + grace_s
+            for child in children:
+                child.process.end(deadline)
+            folder, self._folder = self._folder, None
+            if folder is not None:
+                folder.remove()
 
     def __enter__(self) -> Self:
         self.start()
@@ -106,6 +121,16 @@ class EmbeddedGrid:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _start_agent(self, number: int, place: Path, order: dict[str, Any]) -> None:
+        with self._lock:
+            if self._is_closed:
+                raise HxGridError("the embedded grid was closed while it started")
+            self._children.append(AgentChild(number, place, order))
+
+    def _close_at_exit(self, process_id: int) -> None:
+        if os.getpid() == process_id:  # else a forked copy; the agents are the original's
+            self.close()
 
     def _order(self, number: int) -> dict[str, Any]:
         """Return the settings for one agent; all that is needed to join this grid and no other."""

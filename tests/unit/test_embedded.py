@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -191,3 +192,35 @@ def is_alive(process: psutil.Process) -> bool:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+STARTS_ASIDE = """
+import sys, tempfile, threading
+from hxgrid.embedded import EmbeddedGrid, child
+
+tempfile.tempdir = sys.argv[1]
+child.hxgrid_command = lambda *_: [sys.executable, "-c", sys.argv[2]]
+threading.Thread(target=lambda: EmbeddedGrid().start(), daemon=True).start()
+sys.stdin.readline()
+"""
+
+MAKES_ITS_FOLDER_AGAIN = """
+import json, pathlib, sys
+place = pathlib.Path(json.loads(sys.stdin.readline())["settings"]["work_folder"])
+print(place, file=sys.stderr, flush=True)
+sys.stdin.read(1)  # the end of the line, or a word that it is to end
+for number in range(1000):
+    (place / str(number)).mkdir(parents=True)
+"""
+
+
+def test_a_program_that_ends_while_a_thread_starts_agents_leaves_no_folder(tmp_path: Path) -> None:
+    place = tmp_path / "tmp"
+    with subprocess.Popen(
+        [sys.executable, "-c", STARTS_ASIDE, str(place), MAKES_ITS_FOLDER_AGAIN],
+        stdin=subprocess.PIPE,
+    ) as program:
+        wait_until(lambda: any(log.stat().st_size for log in place.rglob("log.txt")), 30, "a start")
+        program.communicate(b"\n", timeout=30)
+    assert program.returncode == 0
+    assert list(place.iterdir()) == []
