@@ -56,7 +56,7 @@ def serving_options(*, where: str) -> Callable[[Callable[..., _R]], Callable[...
         click.option(
             "--log-level", type=click.Choice(LEVELS), help="The least important lines written."
         ),
-        click.option("--quiet", is_flag=True, help="Write warnings and errors only."),
+        click.option("--quiet", "-q", is_flag=True, help="Write warnings and errors only."),
     ]
 
     def decorate(function: Callable[..., _R]) -> Callable[..., _R]:

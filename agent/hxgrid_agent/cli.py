@@ -24,7 +24,7 @@ from hxgrid_agent.embedded_child import serve_parent
     metavar="HOST[:PORT]",
     help="Address of the coordinator (default: found by broadcast).",
 )
-@click.option("--slots", type=click.IntRange(1, 65536), metavar="N", help="Tasks that run at once.")
+@click.option("--slots", type=click.IntRange(1, 4096), metavar="N", help="Tasks that run at once.")
 @click.option("--port", type=click.IntRange(0, 65535), help="TCP port; 0 takes any free one.")
 @click.option("--bind", metavar="ADDRESS", help="Address of the network card to listen on.")
 @click.option("--name", metavar="GRID", help="Name of the grid, if there are several.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from hxgrid.cli.options import Common, common_options, json_option
-from hxgrid.cli.output import Column, count_of, show, show_json, size, table, width
+from hxgrid.cli.output import Column, as_typed, count_of, show, show_json, size, table, width
 
 if TYPE_CHECKING:
     from hxgrid.wire.messages import RosterEntry
@@ -45,7 +45,7 @@ def command(as_json: bool, common: Common) -> None:
         f"{count_of(slots, 'slot')}."
     )
     if not entries:
-        common.say("Next: `hxgrid agent` here, or on any computer that is to join.")
+        common.say(f"Next: `{as_typed()} agent` here, or on any computer that is to join.")
 
 
 def as_dict(entry: RosterEntry) -> dict[str, Any]:

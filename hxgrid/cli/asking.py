@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import zmq
 
+from hxgrid.cli.output import as_typed
 from hxgrid.clock import MonotonicClock
 from hxgrid.errors import NoGridFound, SeveralGridsFound
 from hxgrid.settings import split_address
@@ -158,7 +159,7 @@ class _Question:
 
 def ways_on(security: Security) -> str:
     """Say what can be done where there is no grid."""
-    here = "`hxgrid up` starts a grid on this computer"
+    here = f"`{as_typed()} up` starts a grid on this computer"
     if not security.is_loopback_only:
         return f"{here}; firewalls must let UDP 4105 and TCP 4100 through."
     return (

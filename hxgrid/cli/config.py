@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,18 +56,19 @@ def command(
     if write is not None:
         raise click.UsageError("--write goes with --import only.")
     loaded = _load_all(common)
+    known = [row for section, settings in loaded.items() for row in _rows(section, settings)]
+    _check(words, known)
     rows = [
         row
-        for section, settings in loaded.items()
-        for row in _rows(section, settings)
+        for row in known
         if _is_wanted(row, words) and (not changed or row["origin"] != "default")
     ]
     if as_json:
         show_json(rows)
         return
-    if words and not rows:
-        raise click.UsageError(f"no setting is called {' '.join(words)!r}.")
     _show(rows)
+    if changed and not rows:
+        common.say("All settings are as delivered.\n")
     common.say(_places())
 
 
@@ -97,6 +99,16 @@ def _rows(section: str, loaded: Loaded[ProgramSettings]) -> list[dict[str, Any]]
         }
         for key, value in values.items()
     ]
+
+
+def _check(words: tuple[str, ...], known: list[dict[str, Any]]) -> None:
+    """Raise `UsageError` for a word that no section and no part of a key is."""
+    keys = {row["key"] for row in known}
+    for word in words:
+        if word not in SECTIONS and not any(word in key for key in keys):
+            nearest = difflib.get_close_matches(word, [*SECTIONS, *sorted(keys)], n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise click.UsageError(f"no setting is called {word!r}.{hint}")
 
 
 def _is_wanted(row: dict[str, Any], words: tuple[str, ...]) -> bool:

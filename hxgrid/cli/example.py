@@ -11,7 +11,7 @@ import click
 
 from hxgrid.cli import mandelbrot, normalmapper
 from hxgrid.cli.options import Common, common_options
-from hxgrid.cli.output import count_of, duration, folded, is_terminal, say, show, width
+from hxgrid.cli.output import as_typed, count_of, duration, folded, is_terminal, say, show, width
 from hxgrid.cli.progress import Bar
 from hxgrid.errors import HxGridError, TaskError
 
@@ -42,7 +42,7 @@ def command(ctx: click.Context) -> None:
     if ctx.invoked_subcommand is None:
         for line in _LIST:
             show(folded(line, width(), indent=15 * " "))
-        say("\nNext: hxgrid example pi --digits 1000 --local")
+        say(f"\nNext: {as_typed()} example pi --digits 1000 --local")
 
 
 command.add_command(normalmapper.command)
@@ -136,7 +136,7 @@ def grouped(digits: str, columns: int) -> str:
 def _next(digits: int, common: Common) -> str:
     if common.is_local:
         return (
-            "Next: `hxgrid up` in another terminal, then here "
-            f"`hxgrid example pi --digits {2 * digits}`"
+            f"Next: `{as_typed()} up` in another terminal, then here "
+            f"`{as_typed()} example pi --digits {2 * digits}`"
         )
-    return f"Next: hxgrid agents{common.as_words()}"
+    return f"Next: {as_typed()} agents{common.as_words()}"

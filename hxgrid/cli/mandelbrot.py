@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _PERMILLE = 1000
 
 
-@click.command("mandelbrot")
+@click.command("mandelbrot", short_help="Explore the Mandelbrot set in a window, or draw it.")
 @click.option(
     "--out",
     type=click.Path(path_type=Path),

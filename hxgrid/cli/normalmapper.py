@@ -81,7 +81,11 @@ def _all_options(function: Any) -> Any:
     return function
 
 
-@click.command("normalmapper", context_settings={"ignore_unknown_options": True})
+@click.command(
+    "normalmapper",
+    context_settings={"ignore_unknown_options": True},
+    short_help="Make a normal map of a detailed mesh for a simple one.",
+)
 @click.argument(
     "words",
     nargs=-1,

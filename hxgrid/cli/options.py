@@ -123,11 +123,11 @@ class Common:
 
 
 def common_options(
-    *, local: bool = False, job: bool = False
+    *, local: bool = False, job: bool = False, starts: bool = False
 ) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Add the common options to a command, which gets them as its argument `common`.
 
-    `job` adds those of commands that run tasks.
+    `job` adds those of commands that run tasks; `starts` says that the command starts the grid.
     """
 
     def decorate(function: Callable[..., R]) -> Callable[..., R]:
@@ -137,26 +137,32 @@ def common_options(
             values["is_quiet"] = values.pop("quiet")
             of_jobs = {name: arguments.pop(name) for name in _OF_JOBS if name in arguments}
             common = Common(**values, **of_jobs, is_local=arguments.pop("local", False))
+            if common.is_local and common.coordinator is not None:
+                raise click.UsageError("--local has no coordinator; leave one of the two out.")
             try:
                 return function(common=common, **arguments)
             finally:
                 common.report()
 
-        for option in reversed(_options(local=local, job=job)):
+        for option in reversed(_options(local=local, job=job, starts=starts)):
             option(command)
         return command
 
     return decorate
 
 
-def _options(*, local: bool, job: bool) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+def _options(
+    *, local: bool, job: bool, starts: bool
+) -> list[Callable[[Callable[..., Any]], Callable[..., Any]]]:
+    which = " (default: of this computer)" if starts else ", if there are several"
     found: list[Callable[[Callable[..., Any]], Callable[..., Any]]] = [
         click.option(
             "--coordinator",
             metavar="HOST[:PORT]",
             help="Address of the coordinator (default: found by broadcast).",
+            hidden=starts,
         ),
-        click.option("--name", metavar="GRID", help="Name of the grid, if there are several."),
+        click.option("--name", metavar="GRID", help=f"Name of the grid{which}."),
         click.option(
             "--trust-network",
             is_flag=True,

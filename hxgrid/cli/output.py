@@ -9,10 +9,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
@@ -68,6 +70,17 @@ def show(text: str = "") -> None:
 def show_json(document: Any) -> None:
     """Write one JSON document on standard output."""
     click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def as_typed() -> str:
+    """Return what runs this program again: "hxgrid" where a shell finds it, else its path."""
+    path = Path(sys.argv[0])
+    found = shutil.which("hxgrid")
+    if path.stem != "hxgrid" or not path.exists():
+        return "hxgrid"  # `python -m hxgrid`, or another program
+    if found is not None and path.samefile(found):
+        return "hxgrid"
+    return shlex.quote(str(path))
 
 
 def is_terminal() -> bool:

@@ -95,8 +95,9 @@ def _split(what: str) -> tuple[Path, str]:
         if path.is_file():
             _check_function(path, function)
             return path, function
+    otherwise = "" if module.endswith(".py") else f" or {module}.py"
     raise ModuleError(
-        f"there is no file {module} or {module}.py", advice="MODULE is the path of a Python file."
+        f"there is no file {module}{otherwise}", advice="MODULE is the path of a Python file."
     )
 
 

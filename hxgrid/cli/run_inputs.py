@@ -50,7 +50,9 @@ def find_source(files: tuple[Path, ...], lines: Path | None) -> Source:
         raise click.UsageError("give files or --lines, not both.")
     is_standard_input = lines is not None and str(lines) == "-"
     for path in (*files, *([lines] if lines is not None and not is_standard_input else [])):
-        if not path.exists() or path.is_dir():  # a pipe will do
+        if path.is_dir():
+            raise click.UsageError(f"{path} is a folder; give files, such as {path / '*'}.")
+        if not path.exists():  # a pipe will do
             raise click.UsageError(f"there is no file {path}.")
     if not files and lines is None and sys.stdin.isatty():
         raise click.UsageError("no input: give files, --lines FILE, or lines on standard input.")

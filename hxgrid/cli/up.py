@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from hxgrid.cli.options import Common, common_options
-from hxgrid.cli.output import count_of, say, show
+from hxgrid.cli.output import as_typed, count_of, say, show
 from hxgrid.embedded.grid import processors
 from hxgrid.embedded.process import OwnedProcess, hxgrid_command
 from hxgrid.errors import HxGridError
@@ -39,7 +39,7 @@ _LOOK_S = 0.5
 @click.option(
     "--slots", type=click.IntRange(1, 4096), help="Tasks at once per agent (default: processors)."
 )
-@common_options()
+@common_options(starts=True)
 def command(agents: int, slots: int | None, common: Common) -> int:
     """Start a grid on this computer: a coordinator and agents.
 
@@ -254,8 +254,8 @@ def _announce(found: Found, plan: Plan, common: Common) -> None:
     if plan.odd_ports:
         words = f" --coordinator {plan.address}{words}"
     show("\nNext, in another terminal:")
-    show(f"  hxgrid example pi --digits 2500{words}")
-    show(f"  hxgrid agents{words}")
+    show(f"  {as_typed()} example pi --digits 2500{words}")
+    show(f"  {as_typed()} agents{words}")
 
 
 def _reach(common: Common) -> str:

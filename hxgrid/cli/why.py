@@ -56,6 +56,7 @@ def command(subject: str | None, as_json: bool, common: Common) -> None:
             # The last session can be asked about without a grid, an agent cannot.
             if subject is not None or not diaries:
                 raise
+            common.say("No grid answers; this is what is known of the last session:")
             entries = ()
         replies = about_agents(entries, diaries, subject)
         if subject is None:

@@ -85,3 +85,15 @@ def test_the_translation_is_written_but_never_over_something(run: Run, tmp_path:
     assert run("config", "--import", ini, "--write", target).status == 2
     assert run("config", "--write", target).status == 2
     assert run("config", "--import", ini, "--write", tmp_path / "no" / "where").status == 1
+
+
+def test_a_word_that_means_nothing_is_named_with_the_nearest(run: Run) -> None:
+    ended = run("config", "agent", "slost")
+    assert ended.status == 2
+    assert "no setting is called 'slost'. Did you mean 'slots'?" in ended.stderr
+
+
+def test_nothing_changed_is_said(run: Run) -> None:
+    ended = run("config", "--changed")
+    assert (ended.status, ended.stdout) == (0, "")
+    assert ended.stderr.startswith("All settings are as delivered.\n")

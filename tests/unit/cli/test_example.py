@@ -32,6 +32,16 @@ def test_the_list_fits_a_narrow_terminal(run: Run, monkeypatch: pytest.MonkeyPat
     ]
 
 
+def test_the_help_has_a_whole_sentence_for_each(run: Run) -> None:
+    assert "...\n" not in run("example", "--help").stdout.partition("Commands:")[2]
+
+
+def test_a_grid_of_its_own_has_no_coordinator_to_name(run: Run) -> None:
+    ended = run("example", "pi", "--local", "--coordinator", "pc1")
+    assert ended.status == 2
+    assert "leave one of the two out" in ended.stderr
+
+
 def test_a_pipe_gets_the_digits_alone(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Common, "connect", lambda _: hxgrid.connect("inline"))
     ended = run("example", "pi", "--digits", "20")

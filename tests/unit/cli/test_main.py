@@ -185,3 +185,24 @@ def test_a_full_disk_under_standard_output_is_one_line(unbuffered: str) -> None:
 
 def test_the_group_is_the_entry_point_of_the_distribution() -> None:
     assert isinstance(hxgrid, registry.LazyGroup)
+
+
+@pytest.mark.parametrize("name", ["up", "agent"])
+def test_the_range_of_slots_is_that_of_the_setting(run: Run, name: str) -> None:
+    Path("wrong.toml").write_text("[agent]\nslots = 0\n")
+    (option,) = [o for o in _command(name).params if o.name == "slots"]
+    assert isinstance(option.type, click.IntRange)
+    allowed = f"from {option.type.min} to {option.type.max}"
+    assert allowed in run("config", "--config", "wrong.toml").stderr
+
+
+@pytest.mark.parametrize("name", ["up", "agent", "coordinator", "agents"])
+def test_quiet_has_one_letter_everywhere(name: str) -> None:
+    (option,) = [o for o in _command(name).params if "--quiet" in o.opts]
+    assert "-q" in option.opts
+
+
+def _command(name: str) -> click.Command:
+    command = hxgrid.get_command(click.Context(hxgrid), name)
+    assert command is not None
+    return command

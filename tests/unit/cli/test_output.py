@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
 import pytest
 
 from hxgrid.cli import output
@@ -78,3 +82,39 @@ def test_a_pipe_is_as_wide_as_columns_says(monkeypatch: pytest.MonkeyPatch) -> N
     assert output.width() == 60
     monkeypatch.delenv("COLUMNS")
     assert output.width() > 1000
+
+
+@pytest.fixture
+def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The command in an environment, and the one that runs."""
+    path = tmp_path / "my env" / "hxgrid"
+    path.parent.mkdir()
+    path.write_text("")
+    monkeypatch.setattr(sys, "argv", [str(path), "example"])
+    return path
+
+
+def test_a_command_that_no_shell_finds_is_shown_with_its_path(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    assert output.as_typed() == f"'{script}'"
+    another = script.with_name("another")
+    another.write_text("")
+    monkeypatch.setattr(shutil, "which", lambda _: str(another))
+    assert output.as_typed() == f"'{script}'"
+
+
+def test_a_command_that_the_shell_finds_is_a_word(
+    script: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda _: str(script))
+    assert output.as_typed() == "hxgrid"
+
+
+@pytest.mark.parametrize("started", ["/somewhere/hxgrid/__main__.py", "-c", "", "/gone/hxgrid"])
+def test_what_is_no_script_of_that_name_is_called_by_it(
+    started: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [started])
+    assert output.as_typed() == "hxgrid"

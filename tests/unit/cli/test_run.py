@@ -183,3 +183,17 @@ def test_a_result_that_cannot_be_written_ends_the_job(
     ended = run("run", "tasks:shout", "tasks.py", "--output", "out")
     assert ended.status == 1
     assert "No space left" in ended.stderr
+
+
+def test_a_folder_is_no_input_and_that_is_said(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    ended = run("run", "tasks.py:shout", "photos")
+    assert ended.status == 2
+    assert f"photos is a folder; give files, such as {Path('photos', '*')}." in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("module", "told"), [("no.py", "no file no.py\n"), ("no", "no file no or no.py\n")]
+)
+def test_a_module_that_is_not_there_is_named(run: Run, module: str, told: str) -> None:
+    assert told in run("run", f"{module}:shout").stderr

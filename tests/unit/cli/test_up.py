@@ -77,6 +77,7 @@ def test_whose_coordinator_it_is_cannot_be_said(run: Run) -> None:
     ended = run("up", "--coordinator", "pc1")
     assert ended.status == 2
     assert "--coordinator" in ended.stderr
+    assert "--coordinator" not in run("up", "--help").stdout
 
 
 def test_a_wrong_setting_of_any_part_starts_nothing(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from hxgrid.errors import NoGridFound
 from hxgrid.user import diary
 from hxgrid.wire.messages import AgentState, RosterEntry
 
@@ -127,3 +128,20 @@ def test_without_a_subject_all_is_told_but_not_a_hundred_tasks(
 def test_without_anything_it_says_so(run: Run, diaries: Diaries, grid_of: GridOf) -> None:
     grid_of()
     assert run("why").stdout.startswith("Nothing is known")
+
+
+def test_without_a_grid_the_last_session_is_told_and_that_there_is_none(
+    run: Run, diaries: Diaries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hxgrid.cli import asking
+
+    def find_none(_: object) -> None:
+        raise NoGridFound
+
+    monkeypatch.setattr(asking, "ask_coordinator", find_none)
+    diaries.append(page(ended_at=1.0))
+    ended = run("why")
+    assert ended.status == 0
+    assert ended.stderr.startswith("No grid answers")
+    assert ended.stdout.startswith("The last session")
+    assert run("why", "--quiet").stderr == ""
