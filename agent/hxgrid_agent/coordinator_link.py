@@ -22,6 +22,7 @@ from hxgrid.transport.discovery import (
     Connect,
     Discovery,
     DiscoverySettings,
+    DiscoveryState,
     Event,
     Linked,
     LinkLost,
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
     from hxgrid.clock import Clock
 
 COORDINATOR_PORT = 4100
+
+ABSENCE_S = 5.0
+"""How long no coordinator may answer before the owner of the computer is told, once."""
 
 
 class CoordinatorLink:
@@ -92,10 +96,12 @@ class CoordinatorLink:
         # As discovery is only a few datagrams, silence is acted upon long before the lease ends.
         self._silence_s = min(settings.registry_lease_s, 2 * settings.suspect_after_s)
         self._shown_grid = ""
+        self._absent_since: float | None = None  # none: there is one, or its absence has been told
         self._log = get_logger("agent")
 
     def start(self) -> None:
         """Begin to look."""
+        self._absent_since = self._clock.now()
         self._handle(Started())
 
     def close(self) -> None:
@@ -116,6 +122,8 @@ class CoordinatorLink:
         if self._line.is_open and now >= self._heard_at + self._silence_s:
             self._heard_at = now
             self._handle(LinkLost(SILENT))
+        if self._absent_since is not None and now >= self._absent_since + ABSENCE_S:
+            self._tell_absence()
 
     def next_deadline(self) -> float | None:
         """When `tick` is wanted."""
@@ -124,6 +132,8 @@ class CoordinatorLink:
             moments.append(self._heard_at + self._silence_s)
         if self._line.is_proved:
             moments.append(self._status_at)
+        if self._absent_since is not None:
+            moments.append(self._absent_since + ABSENCE_S)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def tell_now(self) -> None:
@@ -131,13 +141,24 @@ class CoordinatorLink:
         self._status_at = self._clock.now() + self._settings.status_s
         self._send(self._describe())
 
+    def _tell_absence(self) -> None:
+        self._absent_since = None
+        self._shown_grid = ""  # the one that comes back is told as well
+        tried = "; ".join(self._discovery.tried())
+        self._log.info("no coordinator answers, the agent goes on looking", tried=tried)
+
     def _send(self, status: AgentStatus) -> None:
         if self._line.is_proved:
             proved = status.model_copy(update={"proof": self._line.proof})
             self._line.send(pack_document(proved))
 
     def _handle(self, event: Event) -> None:
-        self._carry_out(self._discovery.handle(event, self._clock.now()))
+        now = self._clock.now()
+        was_linked = self._discovery.state is DiscoveryState.LINKED
+        self._carry_out(self._discovery.handle(event, now))
+        is_linked = self._discovery.state is DiscoveryState.LINKED
+        if is_linked != was_linked:
+            self._absent_since = None if is_linked else now
 
     def _carry_out(self, actions: list[Action]) -> None:
         for action in actions:

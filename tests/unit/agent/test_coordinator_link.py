@@ -26,6 +26,7 @@ from hxgrid.wire.messages import (
     Protocol,
     StatusReceived,
 )
+from hxgrid_agent import coordinator_link
 from hxgrid_agent.coordinator_link import CoordinatorLink
 from tests.harness.wait import wait_until
 from tests.unit.agent.core.rig import CAPABILITIES
@@ -202,3 +203,38 @@ def test_a_name_that_nobody_knows_is_told_once_and_with_the_place_where_it_was_s
     told = [one.message for one in caplog.records if one.name == "hxgrid.agent"]
     assert len(told) == 1
     assert "'studio-pc.invalid' cannot be resolved (hxgrid.toml:3): nobody knows it" in told[0]
+
+
+def told_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the first words of what the owner of the computer was told."""
+    return [one.message.split(",")[0].split(" grid=")[0] for one in caplog.records]
+
+
+def test_a_coordinator_that_does_not_answer_is_told_once_and_so_is_its_coming(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(coordinator_link, "ABSENCE_S", 0.1)
+    bench.link = bench.make("lab", registry_lease_s=0.3)
+
+    def is_asking() -> bool:
+        bench.loop.turn(bench, 0.01)  # nobody answers
+        return len(told_of(caplog)) % 2 == 1
+
+    absent, found = "no coordinator answers", "coordinator found"
+    with caplog.at_level("INFO", logger="hxgrid.agent"):
+        bench.link.start()
+        wait_until(is_asking, LIMIT_S, "the absence to be told")
+        bench.turn_until(lambda: len(told_of(caplog)) == 2, "the coordinator to be told")
+        wait_until(is_asking, LIMIT_S, "its loss to be told")
+        bench.turn_until(lambda: len(told_of(caplog)) == 4, "its coming back to be told")
+    assert told_of(caplog) == [absent, found, absent, found]
+    assert f"127.0.0.1:{bench.coordinator.port}: no answer" in caplog.records[0].message
+
+
+def test_a_coordinator_that_answers_soon_is_not_missed(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO", logger="hxgrid.agent"):
+        bench.link.start()
+        bench.turn_until(lambda: len(bench.coordinator.heard) >= 3, "three statuses")
+    assert told_of(caplog) == ["coordinator found"]
