@@ -2,6 +2,7 @@
 
 A session that is never closed must not keep the interpreter from ending. So its threads are
 daemons, and what is still open when the interpreter ends is cancelled and closed, which is quick.
+Work that is lost in this way is warned about: nothing else would tell.
 A forked child has the objects of its parent but not the threads: its copies of sessions refuse
 everything, with a text that says why.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import os
+import warnings
 from typing import Protocol
 
 from hxgrid.logs import get_logger
@@ -20,6 +22,10 @@ _log = get_logger("user")
 
 class Mortal(Protocol):
     """What is needed of a session here."""
+
+    @property
+    def has_work(self) -> bool:
+        """Whether something is queued, running or being finalized."""
 
     def close(self, cancel: bool = False) -> None:
         """End it."""
@@ -54,9 +60,18 @@ def is_forked(session: Mortal) -> bool:
 
 
 def _close_all() -> None:
-    for session in list(_open.values()):
+    sessions = list(_open.values())
+    loses_work = any(session.has_work for session in sessions)
+    for session in sessions:
         _log.warning("session not closed before the program's end", session=repr(session))
         session.close(cancel=True)
+    if loses_work:
+        warnings.warn(
+            "the program has ended with tasks of hxGrid unfinished, which were cancelled; "
+            "leave sessions and executors by `with`, or close them: that waits",
+            RuntimeWarning,
+            stacklevel=2,
+        )
 
 
 def _refuse_in_child() -> None:

@@ -85,6 +85,11 @@ class SessionLife:
             lifetime.remove(self)  # unless whoever closed it was there before it was added
             raise
 
+    @property
+    def has_work(self) -> bool:
+        """Whether something is queued, running or being finalized."""
+        return self._intake.open_count > 0
+
     # ------------------------------------------------------------------ failures
 
     def error_of(self, record: TaskRecord) -> TaskError:

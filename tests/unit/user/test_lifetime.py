@@ -41,15 +41,20 @@ def _start(tmp_path: Path, body: str) -> subprocess.Popen[str]:
 
 
 def _run(tmp_path: Path, body: str) -> str:
+    return _both(tmp_path, body)[0]
+
+
+def _both(tmp_path: Path, body: str) -> tuple[str, str]:
+    """Return what it wrote to standard output and to standard error."""
     with _start(tmp_path, body) as program:
         out, err = program.communicate(timeout=60)
     assert program.returncode == 0, err
-    return out
+    return out, err
 
 
 def test_a_program_that_never_closes_its_session_ends_all_the_same(tmp_path: Path) -> None:
     began_at = time.monotonic()
-    out = _run(
+    out, err = _both(
         tmp_path,
         """
         session.run_task(module, "never")
@@ -58,7 +63,20 @@ def test_a_program_that_never_closes_its_session_ends_all_the_same(tmp_path: Pat
         """,
     )
     assert out == "end\n"
+    assert err.count("RuntimeWarning: the program has ended with tasks of hxGrid unfinished") == 1
+    assert "Traceback" not in err
     assert time.monotonic() - began_at < 20
+
+
+def test_a_program_that_never_closes_a_session_without_work_is_not_scolded(tmp_path: Path) -> None:
+    out, err = _both(
+        tmp_path,
+        """
+        print(session.run_task(module, "echo", b"x").result(10).read())
+        session.wait_for_completion()
+        """,
+    )
+    assert (out, err) == ("b'x'\n", "")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing forks on Windows")
