@@ -38,6 +38,7 @@ if _native.library_path() is not None:
     ffi.cdef(_native.declarations())
 # Exports of test modules that are no tasks.
 ffi.cdef("uint32_t count_from_threads(void *stream, uint32_t threads, uint32_t times);")
+ffi.cdef("void EndSession(void *agent, uint32_t session_id);")
 
 
 class NativeError(Exception):

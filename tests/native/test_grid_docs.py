@@ -36,6 +36,7 @@ def working(compiler: str) -> str:
 @pytest.fixture(scope="module")
 def session() -> Iterator[hxgrid.Session]:
     with hxgrid.connect("local", slots=1) as made:
+        made.bind_get_data({"doubles": bytes(range(0, 256, 2))}.get)
         yield made
 
 

@@ -42,6 +42,19 @@ HXGRID_TASK(UseCpp, task) {
 }
 #if !defined(HXG_NO_WINDOWS_H)
 HXGRID_TASK(UseLock, task) { hxgrid::GlobalLock lock(task); }
+
+hxgrid::PerSession<hxgrid::SharedData> tables;
+hxgrid::PerSession<double> numbers;
+
+HXGRID_TASK(UseSharing, task) {
+    const auto table = tables.get(task, "table", [&] { return task.get_data("table"); });
+    const std::shared_ptr<const double> number = numbers.get(task, [] { return 5; });
+    task.out.write_bytes(table->data(), table->size());
+    task.out.write(*number);
+}
+extern "C" HXG_EXPORT void HXG_CDECL EndSession(IAgent *, DWORD session_id) {
+    tables.end(session_id);
+}
 #endif
 """
 

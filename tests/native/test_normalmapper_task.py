@@ -24,8 +24,6 @@ OTHER_SESSION = SESSION + 1
 EDGE = 16
 RUN, RUN_OTHER = 1, 2
 
-ffi.cdef("void EndSession(HxAgent *agent, uint32_t session_id);")
-
 
 class Work(NamedTuple):
     """A scene in a file, and tasks with what each of them must give."""

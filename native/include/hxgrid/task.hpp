@@ -15,6 +15,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <map>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -25,6 +27,10 @@
 
 #if !defined(_WIN32)
 #include <pthread.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
 #endif
 
 namespace hxgrid {
@@ -147,6 +153,22 @@ class Data : public Stream {
     bool is_owner_ = true;
 };
 
+/* Global data for several threads at once: a stream is for one at a time, so its place and its size
+ * are looked up here, once. */
+class SharedData {
+   public:
+    explicit SharedData(Data &&owned)
+        : owned_(std::move(owned)), data_(owned_.data()), size_(owned_.size()) {}
+
+    const std::uint8_t *data() const { return data_; }
+    std::uint32_t size() const { return size_; }
+
+   private:
+    Data owned_;
+    const std::uint8_t *data_;
+    std::uint32_t size_;
+};
+
 /* What a task has been given. */
 class Task {
    public:
@@ -214,6 +236,182 @@ class GlobalLock {
 
    private:
     CRITICAL_SECTION *section_ = nullptr;
+};
+#endif
+
+/* On Windows this needs windows.h, as GlobalLock does, and Windows Vista or later. */
+#if !defined(_WIN32) || (defined(HXG_HAS_WINDOWS_H) && _WIN32_WINNT >= 0x0600)
+namespace detail {
+
+enum { LOOK_UP_MS = 50 /* how often a waiting task looks whether it is still wanted */ };
+
+/* A mutex, and a condition to wait for with it. On Windows they are the system's, since the C++
+ * library of some compilers has none there. */
+class Monitor {
+   public:
+    Monitor(const Monitor &) = delete;
+    Monitor &operator=(const Monitor &) = delete;
+#if defined(_WIN32)
+    Monitor() {
+        InitializeSRWLock(&mutex_);
+        InitializeConditionVariable(&changed_);
+    }
+    void lock() { AcquireSRWLockExclusive(&mutex_); }
+    void unlock() { ReleaseSRWLockExclusive(&mutex_); }
+    void wait() { SleepConditionVariableSRW(&changed_, &mutex_, LOOK_UP_MS, 0); }
+    void wake_all() { WakeAllConditionVariable(&changed_); }
+
+   private:
+    SRWLOCK mutex_;
+    CONDITION_VARIABLE changed_;
+#else
+    Monitor() {}
+    void lock() { mutex_.lock(); }
+    void unlock() { mutex_.unlock(); }
+    void wait() {
+        std::unique_lock<std::mutex> held(mutex_, std::adopt_lock);
+        changed_.wait_for(held, std::chrono::milliseconds(LOOK_UP_MS));
+        held.release();
+    }
+    void wake_all() { changed_.notify_all(); }
+
+   private:
+    std::mutex mutex_;
+    std::condition_variable changed_;
+#endif
+};
+
+class Hold {
+   public:
+    explicit Hold(Monitor &monitor) : monitor_(monitor) { monitor_.lock(); }
+    ~Hold() { monitor_.unlock(); }
+    Hold(const Hold &) = delete;
+    Hold &operator=(const Hold &) = delete;
+
+   private:
+    Monitor &monitor_;
+};
+
+}  // namespace detail
+
+/* What the tasks of a session share in this process, as a global variable: the first one that wants
+ * it makes it, and the others use the same, from several threads at once.
+ *
+ *     hxgrid::PerSession<hxgrid::SharedData> tables;
+ *
+ *     HXGRID_TASK(Look, task) {
+ *         const auto table = tables.get(task, [&] { return task.get_data("table"); });
+ *         ...
+ *     }
+ *
+ *     extern "C" HXG_EXPORT void HXG_CDECL EndSession(IAgent *, DWORD session_id) {
+ *         tables.end(session_id);
+ *     }
+ *
+ * All methods may be called from any thread. What is shared lives until the last shared_ptr to it is
+ * gone, and is destroyed by whoever drops that one, without a lock. */
+template <typename T>
+class PerSession {
+   public:
+    PerSession() {}
+    PerSession(const PerSession &) = delete;
+    PerSession &operator=(const PerSession &) = delete;
+
+    /* What the task's session has; if it has nothing, `make()` returns a T, or what a T is made of.
+     *
+     * No lock is held while it is made, so `make` may ask for global data and compute for long; but
+     * it must not ask here for the same thing again. Tasks that come meanwhile wait for it as long
+     * as they are wanted, and leave by Cancelled when they are not. What `make` throws reaches the
+     * task that has called it and nobody else: one of those who wait, or else the next, tries
+     * again. */
+    template <typename Make>
+    std::shared_ptr<const T> get(const Task &task, Make make) {
+        return get(task, std::string(), make);
+    }
+
+    /* The same for things with names, of which a session keeps the one that was wanted last. Another
+     * name lets the one before go; tasks that wait for that one still get it. */
+    template <typename Make>
+    std::shared_ptr<const T> get(const Task &task, const std::string &name, Make make) {
+        for (;;) {
+            bool is_mine = false;
+            const std::shared_ptr<One> one = join(task.session_id, name, &is_mine);
+            const std::shared_ptr<const T> made =
+                is_mine ? fill(task.session_id, one, make) : wait(task, *one);
+            if (made) return made;
+        }
+    }
+
+    /* Forgets what the session has, for EndSession; harmless if there is nothing. */
+    void end(DWORD session_id) noexcept {
+        std::shared_ptr<One> gone;
+        const detail::Hold hold(monitor_);
+        const auto found = of_session_.find(session_id);
+        if (found == of_session_.end()) return;
+        gone.swap(found->second);
+        of_session_.erase(found);
+    }
+
+   private:
+    /* What one task makes and others wait for; all but the name changes under the lock. */
+    struct One {
+        explicit One(const std::string &its_name) : name(its_name) {}
+
+        const std::string name;
+        bool is_over = false;
+        std::shared_ptr<const T> made;  // NULL when that is over: it has failed
+    };
+
+    /* The one of this name, or a new one, which the caller has to fill. */
+    std::shared_ptr<One> join(DWORD session_id, const std::string &name, bool *is_mine) {
+        std::shared_ptr<One> gone;  // goes after the lock: unmapping can take a while
+        const detail::Hold hold(monitor_);
+        std::shared_ptr<One> &kept = of_session_[session_id];
+        if (kept && kept->name == name) return kept;
+        gone.swap(kept);
+        kept = std::make_shared<One>(name);
+        *is_mine = true;
+        return kept;
+    }
+
+    template <typename Make>
+    std::shared_ptr<const T> fill(DWORD session_id, const std::shared_ptr<One> &one, Make &make) {
+        std::shared_ptr<const T> made;
+        try {
+            made = std::make_shared<T>(make());
+        } catch (...) {
+            settle(session_id, one, nullptr);
+            throw;
+        }
+        settle(session_id, one, made);
+        return made;
+    }
+
+    void settle(DWORD session_id, const std::shared_ptr<One> &one,
+                const std::shared_ptr<const T> &made) noexcept {
+        const detail::Hold hold(monitor_);
+        one->made = made;
+        one->is_over = true;
+        const auto found = of_session_.find(session_id);
+        // By now the session may have ended, or another name may have been wanted.
+        if (!made && found != of_session_.end() && found->second == one) of_session_.erase(found);
+        monitor_.wake_all();
+    }
+
+    /* What the one comes to; NULL if it fails. */
+    std::shared_ptr<const T> wait(const Task &task, const One &one) {
+        for (;;) {
+            {
+                const detail::Hold hold(monitor_);
+                if (!one.is_over) monitor_.wait();
+                if (one.is_over) return one.made;
+            }
+            task.check();
+        }
+    }
+
+    detail::Monitor monitor_;
+    std::map<DWORD, std::shared_ptr<One>> of_session_;
 };
 #endif
 
