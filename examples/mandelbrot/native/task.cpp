@@ -4,34 +4,17 @@
 // newest picture is kept.
 #include <hxgrid/task.hpp>
 
-#include <map>
-#include <memory>
-#include <mutex>
-
 #include "mandelbrot.h"
 #include "request.h"
 
 namespace {
 
-struct Kept {
-    std::string name;
-    std::shared_ptr<hxgrid::Data> data;
-};
+hxgrid::PerSession<hxgrid::SharedData> references;
 
-std::mutex kept_mutex;
-std::map<DWORD, Kept> kept;
-
-std::shared_ptr<hxgrid::Data> reference_of(const hxgrid::Task &task, const std::string &name) {
+std::shared_ptr<const hxgrid::SharedData> reference_of(const hxgrid::Task &task,
+                                                       const std::string &name) {
     if (name.empty()) return nullptr;
-    std::lock_guard<std::mutex> guard(kept_mutex);
-    Kept &mine = kept[task.session_id];
-    if (!mine.data || mine.name != name) {
-        // Only what is there is kept: after a failure the next task asks again.
-        mine.data.reset();
-        mine.data = std::make_shared<hxgrid::Data>(task.get_data(name));
-        mine.name = name;
-    }
-    return mine.data;
+    return references.get(task, name, [&] { return task.get_data(name); });
 }
 
 void check(const char *message) {
@@ -44,7 +27,8 @@ std::int32_t may_go_on(void *task) { return static_cast<hxgrid::Task *>(task)->i
 
 HXGRID_TASK(RunTask, task) {
     const mandelbrot::Request request = mandelbrot::parse(task.in.data(), task.in.size());
-    const std::shared_ptr<hxgrid::Data> reference = reference_of(task, request.reference);
+    const std::shared_ptr<const hxgrid::SharedData> reference =
+        reference_of(task, request.reference);
     // As u32, so that counts, norms and steps lie where their types want them.
     std::vector<std::uint32_t> answer(static_cast<std::size_t>(request.answer_bytes() / 4));
     std::uint8_t *bytes = reinterpret_cast<std::uint8_t *>(answer.data());
@@ -57,6 +41,5 @@ HXGRID_TASK(RunTask, task) {
 }
 
 extern "C" HXG_EXPORT void HXG_CDECL EndSession(IAgent *, DWORD session_id) {
-    std::lock_guard<std::mutex> guard(kept_mutex);
-    kept.erase(session_id);
+    references.end(session_id);
 }
