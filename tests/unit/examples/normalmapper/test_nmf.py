@@ -102,6 +102,71 @@ def test_other_formats_are_read(tmp_path: Path, suffix: str) -> None:
     assert np.allclose(np.linalg.norm(mesh[:, 9:18].reshape(-1, 3), axis=1), 1)
 
 
+TENT = """
+v 0 0 0
+v 1 0 0
+v 1 1 0
+v 0 0 1
+vt 0 0
+vt 1 0
+vt 1 1
+"""
+"""Two triangles that meet at a right angle, along the line from the first to the second corner."""
+
+
+def test_texture_coordinates_and_normals_of_an_obj_are_read(tmp_path: Path) -> None:
+    pytest.importorskip("trimesh")
+    path = tmp_path / "a.obj"
+    path.write_text(TENT + "vn 0 0.6 0.8\nf 1/1/1 2/2/1 3/3/1\n")
+    (triangle,) = meshes.read_mesh(path)
+    assert np.allclose(triangle[9:18].reshape(3, 3), [0, 0.6, 0.8])
+    assert triangle[18:].tolist() == [0, 0, 1, 0, 1, 1]
+
+
+def test_normals_that_an_obj_does_not_say_are_those_of_the_faces_by_angle(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("trimesh")
+    path = tmp_path / "a.obj"
+    path.write_text(TENT + "f 1/1 2/2 3/3\nf 1/1 2/2 4/3\n")
+    first, second = meshes.read_mesh(path)[:, 9:18].reshape(2, 3, 3)
+    assert np.allclose(first[2], [0, 0, 1])  # its own alone
+    assert np.allclose(second[2], [0, -1, 0])
+    shared = np.array([0, -2, 1]) / np.sqrt(5)  # a right angle there, half of one here
+    assert np.allclose([first[0], second[0]], shared)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("mirrored", [1, -1])
+def test_parts_of_a_scene_are_put_in_their_places(tmp_path: Path, mirrored: int) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    matrix = np.diag([mirrored * 2.0, 1, 1, 1])
+    matrix[:3, 3] = [10, 0, 0]
+    scene = trimesh.Scene([trimesh.creation.box()])
+    scene.add_geometry(trimesh.creation.box(), transform=matrix)
+    scene.export(tmp_path / "a.glb")
+    mesh = meshes.read_mesh(tmp_path / "a.glb")
+    assert mesh.shape == (24, 24)
+    beside = mesh[mesh[:, 0] > 5]
+    corners, normals = beside[:, :9].reshape(-1, 3, 3), beside[:, 9:18].reshape(-1, 3, 3)
+    assert len(beside) == 12
+    assert (corners[..., 0].min(), corners[..., 0].max()) == (9, 11)
+    outward = corners - [10, 0, 0]
+    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    assert (np.einsum("fx,fx->f", across, outward.mean(axis=1)) > 0).all()
+    assert (np.einsum("fcx,fcx->fc", normals, outward) > 0).all()
+
+
+def test_normals_of_a_large_mesh_without_any_take_no_ages(tmp_path: Path) -> None:
+    trimesh = pytest.importorskip("trimesh")
+    path = tmp_path / "a.ply"
+    ball = trimesh.creation.icosphere(subdivisions=6)
+    ball.export(path, vertex_normal=False)
+    mesh = meshes.read_mesh(path)
+    assert len(mesh) == 81920
+    assert np.abs(mesh[:, 9:18] - mesh[:, 0:9]).max() < 1e-3
+
+
 @pytest.mark.parametrize("suffix", [".obj", ".ply", ".stl", ".gltf", ".glb"])
 @pytest.mark.parametrize("content", [b"", b"\x00\xff rubbish"])
 def test_broken_files_of_other_formats_end_in_a_sentence(
