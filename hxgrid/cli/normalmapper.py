@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import sys
 import time
 import webbrowser
@@ -104,6 +105,7 @@ def command(words: tuple[str, ...], preview: bool, bits: str, common: Common, **
     flags of ATI NormalMapper may come first, as one word: -1r is five samples and 69 occlusion
     rays.
     """
+    _check_words(words)
     _check_packages()
     from hxgrid_examples.errors import JobError
     from hxgrid_examples.normalmapper.flags import parse_positions
@@ -126,6 +128,15 @@ def command(words: tuple[str, ...], preview: bool, bits: str, common: Common, **
                 wait_for_ctrl_c()
     except JobError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _check_words(words: tuple[str, ...]) -> None:
+    """Raise for a misspelt option: its letters are no flags."""
+    for word in words:
+        if word.startswith("--"):
+            known = [name for option in command.params for name in option.opts]
+            near = difflib.get_close_matches(word.partition("=")[0], known)
+            raise click.NoSuchOption(word, possibilities=near)
 
 
 def _compute(job: Any, bits: int, common: Common, watcher: Any) -> None:

@@ -175,12 +175,16 @@ def token_for(folder: Path | None = None) -> str:
             write_private_file(path, secrets.token_hex(_TOKEN_BYTES))
         if not is_private_file(path):
             raise ConfigError(
-                "others can read the loopback token",
+                "the loopback token is another person's, or others can read it",
                 where=str(path),
-                advice="Delete the file; a new one is made at the next start.",
+                advice="If it is yours, delete it: a new one is made at the next start. If it is "
+                "not, this program runs with somebody else's home folder.",
             )
         return path.read_text(encoding="ascii").strip()
     except OSError as error:
         raise StoreError(
-            "cannot read or make the loopback token", where=str(path), why=str(error)
+            "cannot read or make the loopback token",
+            where=str(path),
+            why=error.strerror or str(error),
+            advice="Make that folder one that you can write to.",
         ) from error

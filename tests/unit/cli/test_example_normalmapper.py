@@ -204,3 +204,18 @@ def test_without_numpy_there_is_the_command_to_type(
     ended = normalmapper_of(run, "l.nmf h.nmf 16 16 out.png")
     assert ended.status == 1
     assert "pip install" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("--occlussion", "--occlusion"),
+        ("--sample=5", "--samples"),
+        ("--frobnicate", "--frobnicate"),
+    ],
+)
+def test_a_misspelt_option_is_no_word_of_flags(run: Run, word: str, told: str) -> None:
+    ended = run("example", "normalmapper", word, "a.nmf", "b.nmf", "64", "64", "c.png")
+    assert ended.status == 2
+    assert "flag" not in ended.stderr.lower().partition("error:")[2]
+    assert told in ended.stderr.partition("Error:")[2]

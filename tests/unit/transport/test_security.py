@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from hxgrid.errors import ConfigError
+from hxgrid.errors import ConfigError, StoreError
 from hxgrid.settings import ProgramSettings
 from hxgrid.transport.security import AllowList, Security, make_keypair, token_for
 from hxgrid.wire.messages import Challenge, ChallengeAnswer, Refusal
@@ -49,6 +49,14 @@ def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loopback-token").chmod(0o644)
     with pytest.raises(ConfigError, match="loopback-token"):
         token_for(tmp_path)
+
+
+def test_a_folder_for_the_token_that_cannot_be_made_is_told_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot read or make the loopback token") as caught:
+        token_for(tmp_path / "file" / "folder")
+    assert "[Errno" not in str(caught.value)
+    assert caught.value.advice
 
 
 def test_a_token_behind_a_link_is_refused(tmp_path: Path) -> None:
