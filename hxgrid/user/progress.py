@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,15 +27,21 @@ class _Bar:
             disable=not console.is_terminal,
         )
         self._row = self._progress.add_task("", total=total)
+        self._is_closed = False
         self._progress.start()
+        # A loop that was left early may end with the interpreter, when nothing can be drawn.
+        atexit.register(self.close)
 
     def update(self, n: int) -> None:
         """Move on by so many."""
         self._progress.advance(self._row, n)
 
     def close(self) -> None:
-        """End the display."""
-        self._progress.stop()
+        """End the display. Twice is harmless."""
+        if not self._is_closed:
+            self._is_closed = True
+            atexit.unregister(self.close)
+            self._progress.stop()
 
 
 def progress_of(asked: Any, iterable: object) -> Progress | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 
 import pytest
@@ -55,3 +57,26 @@ def test_whatever_counts_like_a_bar_is_taken() -> None:
     assert progress_of(counter, ()) is counter
     with pytest.raises(TypeError, match="update and close"):
         progress_of(object(), ())
+
+
+LEFT_EARLY = """
+import sys, hxgrid
+
+with hxgrid.connect("inline") as session:
+    results = sys.kept = session.map(abs, range(9), progress=True)
+    {use}
+"""
+
+
+@pytest.mark.parametrize("use", ["next(results)", "pass"])
+def test_a_bar_that_is_left_early_gives_the_cursor_back(use: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", LEFT_EARLY.format(use=use)],
+        env={**os.environ, "FORCE_COLOR": "1", "TERM": "xterm"},  # a terminal, as far as it knows
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Traceback" not in ended.stderr
+    shown, hidden = ended.stderr.rfind("\x1b[?25h"), ended.stderr.rfind("\x1b[?25l")
+    assert shown > hidden > -1
