@@ -12,8 +12,17 @@ PYTEST := $(PYTHON_IN) -X faulthandler -m pytest
 DIGITS ?= 1000
 MINUTES ?= 10
 
+# COMPILED=1 has test, bench and wheel take the packages in build/compiled/: what is started with
+# these paths, and what that starts, finds them first.
+ifdef COMPILED
+COMPILING := compiled
+FIRST := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/build/compiled:$(CURDIR)"
+PYTHON_IN := $(FIRST) $(PYTHON_IN)
+PYTEST := $(FIRST) $(PYTEST) --override-ini pythonpath=
+endif
+
 # `make test test-all` runs each test once: test-all then does only what test has left out.
-QUICK := not system and not slow
+QUICK := not system and not slow$(if $(COMPILED), and not replaces)
 ifneq ($(filter test,$(MAKECMDGOALS)),)
 REST := -m "system or slow"
 endif
@@ -33,10 +42,10 @@ install: wheel-file  ## put `hxgrid` on the path of this user (~/.local/bin)
 
 # ---------------------------------------------------------------------------- tests
 
-test: $(VENV)/.stamp-dev native  ## all tests that need no system package; at most 5 minutes
+test: $(VENV)/.stamp-dev native $(COMPILING)  ## all tests that need no system package; at most 5 minutes
 	$(PYTEST) --numprocesses auto --dist loadfile -m "$(QUICK)"
 
-test-all: $(VENV)/.stamp-dev native  ## every test that what is installed allows; at most 45 minutes
+test-all: $(VENV)/.stamp-dev native $(COMPILING)  ## every test that what is installed allows; at most 45 minutes
 	$(PYTEST) --rows $(REST)
 
 system:  ## the system packages that further tests use, where they may be installed
@@ -54,7 +63,7 @@ format: $(VENV)/.stamp-dev  ## put the code into its format, and mend what lint 
 
 # ---------------------------------------------------------------------------- long runs
 
-bench: $(VENV)/.stamp-dev native  ## all benchmarks, each against its baseline; writes benchmarks/results/
+bench: $(VENV)/.stamp-dev native $(COMPILING)  ## all benchmarks, each against its baseline; writes benchmarks/results/
 	$(PYTHON_IN) -m benchmarks
 
 soak: $(VENV)/.stamp-dev native  ## one long job over real processes (MINUTES=10)
@@ -65,10 +74,10 @@ chaos: $(VENV)/.stamp-dev native  ## real programs killed and stopped under a jo
 
 # ---------------------------------------------------------------------------- to pass it on
 
-wheel: wheel-file  ## the file for the other PCs, in dist/
+wheel: wheel-file  ## the file for the other PCs, in dist/ (COMPILED=1: for very many tiny tasks)
 	@scripts/say-next dist/*.whl
 
-wheel-file: $(VENV)/.stamp-venv
+wheel-file: $(VENV)/.stamp-venv $(COMPILING)
 	@rm -rf dist
 	@$(PIP) wheel --no-deps --wheel-dir dist .
 
@@ -93,7 +102,13 @@ $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml hatch_build.py
 # The task library, made again when a source of it has changed. Without a C compiler it says so.
 .PHONY: native
 native: $(VENV)/.stamp-venv
-	@$(PYTHON_IN) native/build.py
+	@$(VENV)/bin/python native/build.py
+
+# A copy of the packages in build/compiled/, made again when a source has changed. Without a C compiler
+# it says so, and there are only the sources.
+.PHONY: compiled
+compiled: $(VENV)/.stamp-dev native
+	@$(VENV)/bin/python scripts/compile_modules.py build/compiled
 
 # The developer's set holds what running needs, so it stands for both.
 $(VENV)/.stamp-dev: $(VENV)/.stamp-venv pyproject.toml hatch_build.py

@@ -1,7 +1,8 @@
 """Build hook: compiles the task library, and makes the examples of an editable install editable.
 
 The library comes from `native/build.py`. A wheel that carries it is for one platform; where there
-is no C compiler the wheel goes without, and is for every platform.
+is no C compiler the wheel goes without, and is for every platform. A wheel also carries what
+`scripts/compile_modules.py` has made, if that was made of the sources as they are.
 
 A wheel carries the examples as the package `hxgrid_examples`. For an editable install hatch would
 copy them, and a changed example would not be seen until the next install; so the hook installs a
@@ -28,9 +29,11 @@ class HxGridHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignor
         self._add_library(build_data)
         if version == "editable":
             self._add_examples(build_data)
+        else:
+            self._add_compiled(build_data)
 
     def _add_library(self, build_data: dict[str, Any]) -> None:
-        builder = self._builder()
+        builder = self._script("native/build.py")
         if not builder.is_fresh() and builder.build_or_explain() is None:
             reason = builder.TARGET.joinpath(builder.REASON).read_text("utf-8")
             sys.stderr.write(f"hxGrid is built without native tasks: {reason}")
@@ -41,9 +44,18 @@ class HxGridHook(BuildHookInterface):  # type: ignore[misc,type-arg,unused-ignor
             build_data["tag"] = f"py3-none-{platform}"
             build_data["pure_python"] = False
 
-    def _builder(self) -> Any:
-        path = Path(self.root) / "native" / "build.py"
-        spec = importlib.util.spec_from_file_location("hxgrid_native_build", path)
+    def _add_compiled(self, build_data: dict[str, Any]) -> None:
+        compiler = self._script("scripts/compile_modules.py")
+        folder = Path(self.root) / "build" / "compiled"
+        if "tag" not in build_data or not compiler.is_fresh(folder):
+            return
+        # The tag stays: another version of Python overlooks the extensions and takes the sources.
+        for path in compiler.extensions(folder):
+            build_data["force_include"][str(folder / path)] = path.as_posix()
+
+    def _script(self, name: str) -> Any:
+        path = Path(self.root) / name
+        spec = importlib.util.spec_from_file_location(f"hxgrid_{path.stem}", path)
         assert spec is not None
         assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)

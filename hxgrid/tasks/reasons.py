@@ -16,7 +16,7 @@ OUTPUT_BYTES = 64 * 1024
 """How much of an attempt's standard output and error is kept: its end."""
 _TRACEBACK_CHARS = 64 * 1024
 _TEXT_CHARS = 16 * 1024
-_OWN_FOLDERS = [str(Path(__file__).parent)]
+_OWN_FOLDERS: list[str] = []
 
 
 def reason(
@@ -55,6 +55,14 @@ def sentence(error: BaseException) -> str:
 def hide_folder(folder: Path) -> None:
     """Leave frames of files in `folder` out of tracebacks: they are ours, not the task's."""
     _OWN_FOLDERS.append(str(folder))
+    # Compiled modules name their source by its place below the package's parent.
+    for package in ("hxgrid", "hxgrid_agent"):
+        _, found, rest = folder.as_posix().rpartition(f"/{package}/")
+        if found:
+            _OWN_FOLDERS.append(str(Path(package, rest)))
+
+
+hide_folder(Path(__file__).parent)
 
 
 def traceback_of(error: BaseException) -> str:

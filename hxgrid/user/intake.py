@@ -252,7 +252,11 @@ class Intake:
                     self._append(record, stored)
                     must_wake = self._is_wake_due
                     self._is_wake_due = False
-                    break
+                    is_in = True
+                else:
+                    is_in = False
+            if is_in:
+                break
             if not is_free:
                 return False
         if must_wake:

@@ -54,8 +54,9 @@ class Ranking:
         """Return the first agent and leave it in."""
         heap, current = self._heap, self._current
         while heap:
-            entry = heap[0]
-            if current.get(entry[4]) is entry:
-                return entry[4]
+            serial, agent = heap[0][3], heap[0][4]
+            known = current.get(agent)
+            if known is not None and known[3] == serial:
+                return agent
             heappop(heap)
         return None

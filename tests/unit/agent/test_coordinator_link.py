@@ -169,6 +169,7 @@ def test_a_coordinator_of_another_version_is_not_used(
     assert bench.link._discovery.state is not DiscoveryState.LINKED
 
 
+@pytest.mark.replaces
 def test_without_keys_no_other_computer_is_talked_to(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

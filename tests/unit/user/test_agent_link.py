@@ -21,6 +21,7 @@ from tests.unit.user.conftest import MakeSession, echo
 from tests.unit.user.fake_agent import CAPABILITIES, LOAD, FakeAgent
 
 
+@pytest.mark.replaces
 def test_a_function_offered_into_a_broken_connection_is_offered_again(
     make_session: MakeSession, module: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

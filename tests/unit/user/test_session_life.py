@@ -72,6 +72,7 @@ def test_a_closed_session_cannot_be_opened(tmp_path: Path) -> None:
     assert session not in lifetime._open.values()
 
 
+@pytest.mark.replaces
 def test_a_question_to_a_loop_that_ends_is_not_waited_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,152 @@
+"""Compiles the modules through which every task passes: `compile_modules.py FOLDER`.
+
+FOLDER gets the three packages with, beside some of their modules, an extension module that mypyc
+has made of the same source. Python takes the extension where its own version and system fit the
+name, and the source everywhere else. Nothing is written elsewhere, so a changed source is never
+hidden behind an extension made of an older one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = {
+    "hxgrid": ROOT / "hxgrid",
+    "hxgrid_agent": ROOT / "agent" / "hxgrid_agent",
+    "hxgrid_coordinator": ROOT / "coordinator" / "hxgrid_coordinator",
+}
+
+COMPILED = (
+    "hxgrid/streams/stream.py",
+    "hxgrid/tasks/agent.py",
+    "hxgrid/tasks/page.py",
+    "hxgrid/tasks/running.py",
+    "hxgrid/wire/batches.py",
+    "hxgrid/transport/loop.py",
+    "hxgrid/transport/sockets.py",
+    "hxgrid/user/core/*.py",
+    "hxgrid/user/agent_link.py",
+    "hxgrid/user/arrivals.py",
+    "hxgrid/user/attempt_sender.py",
+    "hxgrid/user/delivery.py",
+    "hxgrid/user/driver.py",
+    "hxgrid/user/intake.py",
+    "hxgrid/user/outgoing.py",
+    "hxgrid/user/task.py",
+    "hxgrid/user/waiting.py",
+    "hxgrid_agent/core/*.py",
+    "hxgrid_agent/driver.py",
+    "hxgrid_agent/orders.py",
+    "hxgrid_agent/peers.py",
+    "hxgrid_agent/processes.py",
+    "hxgrid_agent/execution/channel.py",
+    "hxgrid_agent/execution/child.py",
+    "hxgrid_agent/execution/ended.py",
+    "hxgrid_agent/execution/frames.py",
+    "hxgrid_agent/execution/held.py",
+    "hxgrid_agent/execution/process.py",
+)
+"""Inner parts only: where arguments of the application or code of a task come in, a compiled
+function would answer a wrong type with a sentence of its own."""
+
+PLAIN = frozenset({"__init__.py", "actions.py", "events.py", "reports.py", "settings.py"}) | {
+    "requirements.py"
+}
+"""Modules of data classes with slots, which mypyc does not take."""
+
+_NATIVE = Path("hxgrid", "_native")
+_STAMP = ".made-of"
+_OPTIONS = ["--ignore-missing-imports", "--python-executable", sys.executable]
+
+_BUILD = """
+import sys
+from setuptools import setup
+from mypyc.build import mypycify
+setup(
+    name="hxgrid-compiled",
+    packages=[],
+    ext_modules=mypycify(sys.argv[1:], opt_level="2", debug_level="0"),
+    script_args=["--quiet", "build_ext", "--inplace"],
+)
+"""
+
+
+class CannotCompile(Exception):
+    """There is no mypyc or no C compiler here, or one of them failed; the text says which."""
+
+
+def sources(folder: Path) -> list[Path]:
+    """Return the modules to compile, in a folder that has the packages."""
+    found = [path for pattern in COMPILED for path in sorted(folder.glob(pattern))]
+    return [path for path in found if path.name not in PLAIN]
+
+
+def extensions(folder: Path) -> Iterator[Path]:
+    """Give what was compiled, relative to the folder."""
+    suffix = sysconfig.get_config_var("EXT_SUFFIX")
+    for path in sorted(folder.rglob(f"*{suffix}")):
+        if "build" not in path.relative_to(folder).parts:
+            yield path.relative_to(folder)
+
+
+def is_fresh(folder: Path) -> bool:
+    """Say whether the folder has been made of the sources as they are, for this Python."""
+    stamp = folder / _STAMP
+    return stamp.is_file() and stamp.read_text(encoding="utf-8") == _mark()
+
+
+def make(folder: Path) -> None:
+    """Make the folder, unless it is fresh. Raises `CannotCompile`."""
+    if is_fresh(folder):
+        # What the C compiler has made of C is not part of this, but goes with it.
+        shutil.copytree(ROOT / _NATIVE, folder / _NATIVE, dirs_exist_ok=True)
+        return
+    sys.stderr.write("Compiling the modules that every task passes (some minutes, once) ...\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, package in PACKAGES.items():
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(package, folder / name, ignore=ignored)
+    names = [str(path.relative_to(folder)) for path in sources(folder)]
+    command = [sys.executable, "-c", _BUILD, *_OPTIONS, *names]
+    # Its own interpreter: setuptools and mypyc leave much behind in theirs.
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotCompile((done.stderr or done.stdout).strip()[-2000:])
+    shutil.rmtree(folder / "build")
+    (folder / _STAMP).write_text(_mark(), encoding="utf-8")
+
+
+def _mark() -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for package in PACKAGES.values():
+        for path in sorted(package.rglob("*.py")):
+            digest.update(os.fsencode(path.relative_to(ROOT)))
+            digest.update(path.read_bytes())
+    digest.update(Path(__file__).read_bytes())
+    return digest.hexdigest()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run from the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("folder", type=Path)
+    folder = parser.parse_args(arguments).folder.absolute()
+    try:
+        make(folder)
+    except CannotCompile as error:
+        # Nothing is missing without them but speed.
+        sys.stderr.write(f"{error}\nThe modules were not compiled: there are only the sources.\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
