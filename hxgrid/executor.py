@@ -49,6 +49,8 @@ class Executor(StandardExecutor):
         journal_key: str | None = None,
         **connect_arguments: Any,
     ) -> None:
+        if isinstance(session, str):
+            raise TypeError(f"the first argument is a session; for a grid give address={session!r}")
         if session is not None and connect_arguments:
             raise TypeError("give a session or arguments of connect, not both")
         self._owns_session = session is None

@@ -155,3 +155,8 @@ def test_a_closed_session_says_so_and_leaves_nothing(files: list[Path]) -> None:
     assert not folder.exists()
     with pytest.raises(hxgrid.SessionClosed):
         session.run_task(files, "run_task")
+
+
+def test_an_executor_is_not_given_an_address_for_a_session() -> None:
+    with pytest.raises(TypeError, match="give address='inline'"):
+        hxgrid.Executor("inline")  # type: ignore[arg-type]
