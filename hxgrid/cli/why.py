@@ -74,20 +74,30 @@ def about_task(diaries: list[dict[str, Any]], task: int) -> list[Reply]:
     ]
     if found:
         return found[:1]  # of sessions that are over, only the last one is of interest
-    accepted = max((int(page["counts"].get("accepted", 0)) for page in diaries), default=0)
     raise HxGridError(
         f"nothing is known of a task {task}",
-        why=_why_unknown(task, accepted),
+        why=_why_unknown(task, diaries),
         advice="`hxgrid why` without a number tells all that is known.",
     )
 
 
-def _why_unknown(task: int, accepted: int) -> str:
+def _why_unknown(task: int, diaries: list[dict[str, Any]]) -> str:
     if task == 0:
         return "tasks are numbered from 1"
-    if task <= accepted:
-        return "it neither waits nor has failed"
-    return "no session of this person on this computer has had so many tasks"
+    having = [page for page in diaries if task <= int(page["counts"].get("accepted", 0))]
+    if not having:
+        return "no session of this person on this computer has had so many tasks"
+    for page in filter(_is_running, having):
+        waiting = sum(line["state"] == "waiting" for line in page["tasks"])
+        if _open_count(page["counts"]) > waiting:
+            # A session tells of the first ones only.
+            return f"it has succeeded, runs, or waits behind the {waiting:,} that are told of"
+    return "it neither waits nor has failed"
+
+
+def _open_count(counts: dict[str, Any]) -> int:
+    ended = sum(int(counts.get(name, 0)) for name in ("done", "failed", "cancelled"))
+    return int(counts.get("accepted", 0)) - ended
 
 
 def about_session(diaries: list[dict[str, Any]]) -> list[Reply]:

@@ -69,6 +69,10 @@ def test_the_latest_session_that_knows_the_task_answers(run: Run, diaries: Diari
 
 def test_a_task_of_which_nothing_is_known(run: Run, diaries: Diaries) -> None:
     diaries.append(page(WAITS))
+    assert "runs, or waits behind the 1 that are told of" in run("why", "4").stderr
+    diaries[0]["counts"] = {"accepted": 9, "done": 6, "failed": 1, "cancelled": 1}
+    assert "neither waits nor has failed" in run("why", "4").stderr
+    diaries[:] = [page(WAITS, ended_at=1.0)]
     assert "neither waits nor has failed" in run("why", "4").stderr
     assert "has had so many tasks" in run("why", "77").stderr
     assert "tasks are numbered from 1" in run("why", "0").stderr
