@@ -81,7 +81,10 @@ def _why_waiting(state: DispatchState, task: TaskRecord, now: float) -> str:
             task.unfit_reason += f" (and none of {len(open_agents) - 1} others can take it)"
         return task.unfit_reason
     ahead = sum(other.id < task.id for other in islice(state.lanes, 100_000))
-    return f"all agents that can take it are full; {ahead} tasks were submitted before it"
+    if not ahead:
+        return "all agents that can take it are full; it is the next one"
+    were = "task was" if ahead == 1 else "tasks were"
+    return f"all agents that can take it are full; {ahead} {were} submitted before it"
 
 
 def _obstacle(state: DispatchState, agent: AgentView, task: TaskRecord, now: float) -> str:

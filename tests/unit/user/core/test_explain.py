@@ -53,6 +53,8 @@ def test_full_agents_are_told_with_the_place_in_the_queue() -> None:
     stage = Stage(1)
     stage.submit(5)
     assert "2 tasks were submitted before it" in why(stage, 5)
+    assert "1 task was submitted before it" in why(stage, 4)
+    assert "it is the next one" in why(stage, 3)
 
 
 def test_a_failed_attempt_is_told_with_its_reason() -> None:
