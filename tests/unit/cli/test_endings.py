@@ -16,8 +16,10 @@ from tests.harness.wait import Stopwatch, wait_until
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 
+# What runs the tests may itself have been started to outlive its terminal.
 WAITS = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 import click
 from hxgrid.cli import registry
 from hxgrid.cli.main import main
