@@ -12,16 +12,18 @@ import pytest
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="signals of POSIX systems")
 
 SERVES = """
-import signal, sys, threading
+import os, signal, sys
 from hxgrid.program import serve
+
+def say(word): os.write(1, word.encode() + b"\\n")  # may interrupt itself
 
 class Server:
     def __init__(self): self.is_stopped = False
-    def open(self): print("open", flush=True)
+    def open(self): say("open")
     def stop(self):
-        print("stop", flush=True)
+        say("stop")
         self.is_stopped = True
-    def close(self): print("closed", flush=True)
+    def close(self): say("closed")
     def run(self):
         while not self.is_stopped:
             signal.sigtimedwait([], 0.01)
