@@ -218,9 +218,10 @@ def test_a_small_window_shows_the_picture_first(hands: Hands) -> None:
         hands.idle()
         width = hands.browser.execute_script("return document.documentElement.scrollWidth")
         assert width <= 600
-        assert not hands.browser.find_element("id", "panel").is_displayed()
+        panel = hands.browser.find_element("id", "panel")
+        assert not panel.is_displayed()
         hands.browser.find_element("id", "more").click()
-        assert hands.browser.find_element("id", "panel").is_displayed()
+        wait_until(panel.is_displayed, LIMIT_S, "the panel to have slid in")
     finally:
         hands.browser.set_window_size(size["width"], size["height"])
         hands.browser.refresh()
