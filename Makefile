@@ -104,8 +104,7 @@ $(VENV)/.stamp-run: $(VENV)/.stamp-venv pyproject.toml hatch_build.py
 native: $(VENV)/.stamp-venv
 	@$(VENV)/bin/python native/build.py
 
-# A copy of the packages in build/compiled/, made again when a source has changed. Without a C compiler
-# it says so, and there are only the sources.
+# A copy of the packages in build/compiled/, made again when a source has changed.
 .PHONY: compiled
 compiled: $(VENV)/.stamp-dev native
 	@$(VENV)/bin/python scripts/compile_modules.py build/compiled

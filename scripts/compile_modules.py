@@ -58,9 +58,7 @@ COMPILED = (
 """Inner parts only: where arguments of the application or code of a task come in, a compiled
 function would answer a wrong type with a sentence of its own."""
 
-PLAIN = frozenset({"__init__.py", "actions.py", "events.py", "reports.py", "settings.py"}) | {
-    "requirements.py"
-}
+PLAIN = {"__init__.py", "actions.py", "events.py", "reports.py", "requirements.py", "settings.py"}
 """Modules of data classes with slots, which mypyc does not take."""
 
 _NATIVE = Path("hxgrid", "_native")
@@ -143,8 +141,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         make(folder)
     except CannotCompile as error:
-        # Nothing is missing without them but speed.
-        sys.stderr.write(f"{error}\nThe modules were not compiled: there are only the sources.\n")
+        sys.stderr.write(
+            f"{error}\nThe modules were not compiled: it takes a C compiler and Python's headers.\n"
+            "Without COMPILED=1 nothing is missing but speed.\n"
+        )
+        return 1
     return 0
 
 

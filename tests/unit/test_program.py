@@ -46,7 +46,10 @@ def ended_by(*names: str, before: str = HAS_TERMINAL) -> tuple[int, str]:
         assert program.stdout.readline() == "open\n"
         for name in names:
             program.send_signal(signal.Signals[name])
-        said = program.communicate(timeout=30)[0]
+        try:
+            said = program.communicate(timeout=30)[0]
+        finally:
+            program.kill()  # if it is still there
     return program.returncode, said
 
 
