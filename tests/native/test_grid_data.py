@@ -125,7 +125,8 @@ def test_a_large_blob_exists_once_however_many_read_it(
     before = resident_bytes(processes)
     outputs = [output_of(submit(session, module, "ReadAll")) for _ in range(8)]
     assert len({output[8:] for output in outputs}) == 1
-    assert resident_bytes(processes) - before < BIG_BYTES * 1.3
+    # Once, beside what is on its way and interpreters that were just starting; a copy makes two.
+    assert resident_bytes(processes) - before < BIG_BYTES * 1.7
     (took_s,) = struct.unpack_from("<d", min(outputs[1:]))
     assert took_s < 0.05
 
