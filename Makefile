@@ -12,17 +12,21 @@ PYTEST := $(PYTHON_IN) -X faulthandler -m pytest
 DIGITS ?= 1000
 MINUTES ?= 10
 
-# COMPILED=1 has test, bench and wheel take the packages in build/compiled/: what is started with
-# these paths, and what that starts, finds them first.
-ifdef COMPILED
-COMPILING := compiled
-FIRST := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/build/compiled:$(CURDIR)"
-PYTHON_IN := $(FIRST) $(PYTHON_IN)
-PYTEST := $(FIRST) $(PYTEST) --override-ini pythonpath=
+# A wheel passes on the packages in build/compiled/, and bench measures those: what is started with
+# these paths, and what that starts, finds them first. COMPILED=0 leaves compiling out; COMPILED=1
+# has the tests take them as well.
+COMPILED_FIRST := PYTHONSAFEPATH=1 PYTHONPATH="$(CURDIR)/build/compiled:$(CURDIR)"
+ifneq ($(COMPILED),0)
+PASSED_ON := compiled
+BENCH_IN := $(COMPILED_FIRST)
+endif
+ifeq ($(COMPILED),1)
+TESTED := compiled
+PYTEST := $(COMPILED_FIRST) $(PYTEST) --override-ini pythonpath=
 endif
 
 # `make test test-all` runs each test once: test-all then does only what test has left out.
-QUICK := not system and not slow$(if $(COMPILED), and not replaces)
+QUICK := not system and not slow$(if $(TESTED), and not replaces)
 ifneq ($(filter test,$(MAKECMDGOALS)),)
 REST := -m "system or slow"
 endif
@@ -42,10 +46,10 @@ install: wheel-file  ## put `hxgrid` on the path of this user (~/.local/bin)
 
 # ---------------------------------------------------------------------------- tests
 
-test: $(VENV)/.stamp-dev native $(COMPILING)  ## all tests that need no system package; at most 5 minutes
+test: $(VENV)/.stamp-dev native $(TESTED)  ## all tests that need no system package; at most 5 minutes
 	$(PYTEST) --numprocesses auto --dist loadfile -m "$(QUICK)"
 
-test-all: $(VENV)/.stamp-dev native $(COMPILING)  ## every test that what is installed allows; at most 45 minutes
+test-all: $(VENV)/.stamp-dev native $(TESTED)  ## every test that what is installed allows; at most 45 minutes
 	$(PYTEST) --rows $(REST)
 
 system:  ## the system packages that further tests use, where they may be installed
@@ -63,8 +67,8 @@ format: $(VENV)/.stamp-dev  ## put the code into its format, and mend what lint 
 
 # ---------------------------------------------------------------------------- long runs
 
-bench: $(VENV)/.stamp-dev native $(COMPILING)  ## all benchmarks, each against its baseline; writes benchmarks/results/
-	$(PYTHON_IN) -m benchmarks
+bench: $(VENV)/.stamp-dev native $(PASSED_ON)  ## all benchmarks, each against its baseline; writes benchmarks/results/
+	$(BENCH_IN) $(PYTHON_IN) -m benchmarks
 
 soak: $(VENV)/.stamp-dev native  ## one long job over real processes (MINUTES=10)
 	$(PYTHON_IN) -m tests.programs.soak --minutes $(MINUTES)
@@ -74,10 +78,10 @@ chaos: $(VENV)/.stamp-dev native  ## real programs killed and stopped under a jo
 
 # ---------------------------------------------------------------------------- to pass it on
 
-wheel: wheel-file  ## the file for the other PCs, in dist/ (COMPILED=1: for very many tiny tasks)
+wheel: $(PASSED_ON) wheel-file  ## the file for the other PCs, in dist/ (COMPILED=0: sooner, but a slower one)
 	@scripts/say-next dist/*.whl
 
-wheel-file: $(VENV)/.stamp-venv $(COMPILING)
+wheel-file: $(VENV)/.stamp-venv
 	@rm -rf dist
 	@$(PIP) wheel --no-deps --wheel-dir dist .
 
@@ -107,7 +111,7 @@ native: $(VENV)/.stamp-venv
 # A copy of the packages in build/compiled/, made again when a source has changed.
 .PHONY: compiled
 compiled: $(VENV)/.stamp-dev native
-	@$(VENV)/bin/python scripts/compile_modules.py build/compiled
+	@$(VENV)/bin/python scripts/compile_modules.py build/compiled $(if $(TESTED),,--if-possible)
 
 # The developer's set holds what running needs, so it stands for both.
 $(VENV)/.stamp-dev: $(VENV)/.stamp-venv pyproject.toml hatch_build.py

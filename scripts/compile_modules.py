@@ -34,12 +34,14 @@ COMPILED = (
     "hxgrid/transport/loop.py",
     "hxgrid/transport/sockets.py",
     "hxgrid/user/core/*.py",
+    "hxgrid/user/acceptance.py",
     "hxgrid/user/agent_link.py",
     "hxgrid/user/arrivals.py",
     "hxgrid/user/attempt_sender.py",
     "hxgrid/user/delivery.py",
     "hxgrid/user/driver.py",
     "hxgrid/user/intake.py",
+    "hxgrid/user/offers.py",
     "hxgrid/user/outgoing.py",
     "hxgrid/user/task.py",
     "hxgrid/user/waiting.py",
@@ -108,7 +110,10 @@ def make(folder: Path) -> None:
         # What the C compiler has made of C is not part of this, but goes with it.
         shutil.copytree(ROOT / _NATIVE, folder / _NATIVE, dirs_exist_ok=True)
         return
-    sys.stderr.write("Compiling the modules that every task passes (some minutes, once) ...\n")
+    sys.stderr.write(
+        "Compiling the modules that every task passes (some minutes, once; "
+        "COMPILED=0 leaves it out) ...\n"
+    )
     shutil.rmtree(folder, ignore_errors=True)
     for name, package in PACKAGES.items():
         ignored = shutil.ignore_patterns("__pycache__")
@@ -137,15 +142,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run from the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    folder = parser.parse_args(arguments).folder.absolute()
+    parser.add_argument(
+        "--if-possible", action="store_true", help="go on without, where it cannot be done"
+    )
+    options = parser.parse_args(arguments)
     try:
-        make(folder)
+        make(options.folder.absolute())
     except CannotCompile as error:
+        # What would be found there is neither whole nor fresh.
+        shutil.rmtree(options.folder, ignore_errors=True)
         sys.stderr.write(
             f"{error}\nThe modules were not compiled: it takes a C compiler and Python's headers.\n"
-            "Without COMPILED=1 nothing is missing but speed.\n"
+            "Nothing is missing but speed.\n"
         )
-        return 1
+        return 0 if options.if_possible else 1
     return 0
 
 

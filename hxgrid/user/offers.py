@@ -64,8 +64,9 @@ class _Found(NamedTuple):
 class OfferBook:
     """Numbers the functions of a session and knows the document of each."""
 
-    def __init__(self, shelf: BlobShelf) -> None:
+    def __init__(self, shelf: BlobShelf, look_again_s: float = LOOK_AGAIN_S) -> None:
         self._shelf = shelf
+        self._look_again_s = look_again_s
         self._lock = threading.Lock()  # guards numbering; looking up needs none
         self._found: dict[object, _Found] = {}
         self._numbers: dict[tuple[tuple[str, str], ...], int] = {}  # by contents
@@ -74,14 +75,16 @@ class OfferBook:
 
     def find(
         self,
-        modules: Modules,
-        function: str,
-        time_limit_s: float | None,
-        no_progress_limit_s: float | None = None,
+        modules: Any,
+        function: Any,
+        time_limit_s: Any,
+        no_progress_limit_s: Any = None,
     ) -> Offered:
-        """Return the number of a function in module files.
+        """Return the number of a function (a text) in module files (`Modules`).
 
-        Raises `ModuleError` if a file is missing or cannot be read.
+        Arguments may be whatever the application gave: they are checked when seen for the first
+        time. Raises `ModuleError` if a file is missing or cannot be read, `ConfigError` for limits
+        that are none.
         """
         if not isinstance(modules, (str, os.PathLike, ModuleSet)):
             modules = tuple(modules)
@@ -89,7 +92,8 @@ class OfferBook:
         found = self._found.get(key)
         if found is not None and time.monotonic() < found.look_again_at:
             return found.offered
-        return self._look(key, modules, function, Limits(time_limit_s, no_progress_limit_s))
+        limits = {"time_limit_s": time_limit_s, "no_progress_limit_s": no_progress_limit_s}
+        return self._look(key, modules, function, limits)
 
     def add(self, offer: FunctionOffer, blobs: Mapping[str, bytes | Path]) -> Offered:
         """Number an offer that somebody else has made, with the contents of its files by digest."""
@@ -131,13 +135,14 @@ class OfferBook:
         key: object,
         modules: str | os.PathLike[str] | tuple[str | os.PathLike[str], ...] | ModuleSet,
         function: Any,
-        limits: Limits,
+        given: Mapping[str, Any],
     ) -> Offered:
         if not isinstance(function, str) or not 0 < len(function) <= MAX_NAME_CHARS:
             raise ModuleError(f"a function is named by a text, not by {function!r}")
-        for name, limit_s in zip(Limits._fields, limits, strict=True):
+        for name, limit_s in given.items():
             if limit_s is not None and not _is_time_limit(limit_s):
                 raise ConfigError(f"{name} must be a positive number, not {limit_s!r}")
+        limits = Limits(**given)
         module_set = modules if isinstance(modules, ModuleSet) else ModuleSet(modules)
         files = {platform: module_set.files(platform) for platform in module_set.platforms}
         stamp = _stamp(path for named in files.values() for _, path in named)
@@ -154,7 +159,7 @@ class OfferBook:
             # Made once and shared: a job's tasks wait together if they require the same object.
             requires = None if _ANY in documents else Requirements(platforms=tuple(documents))
             offered = Offered(self._number(documents), requires)
-        self._found[key] = _Found(offered, stamp, time.monotonic() + LOOK_AGAIN_S)
+        self._found[key] = _Found(offered, stamp, time.monotonic() + self._look_again_s)
         return offered
 
     def _make(

@@ -1,8 +1,4 @@
-"""Session: what an application holds of the grid.
-
-Submitting is the hot path. What a small task costs here is one look into the book of offers, two
-small objects, and one lock; the loop is woken only if it has nothing to do.
-"""
+"""Session: what an application holds of the grid."""
 
 from __future__ import annotations
 
@@ -15,14 +11,14 @@ from hxgrid.settings import UserSettings
 from hxgrid.streams import Stream
 from hxgrid.streams.compression import compress_stream
 from hxgrid.transport.security import Security
-from hxgrid.user.callables import takes_task
+from hxgrid.user.acceptance import Acceptance
 from hxgrid.user.core.events import TasksCancelled
 from hxgrid.user.core.requirements import Requirements
 from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.fronts import Front
 from hxgrid.user.functions import FunctionBook
 from hxgrid.user.global_data import GetData
-from hxgrid.user.inputs import check_cost, check_data_name, prepare, requirements_for
+from hxgrid.user.inputs import check_data_name
 from hxgrid.user.journal import Journal
 from hxgrid.user.journal_calls import CallJournal
 from hxgrid.user.mapping import GridMap
@@ -75,14 +71,14 @@ class Session(SessionViews):
         journal: Journal | None = None,
     ) -> None:
         super().__init__(settings, security, owned=owned, journal=journal)
-        self._find = self._engine.offers.find
+        self._acceptance = Acceptance(self, self._engine.offers, self._intake, journal)
+        self._acceptance.apply(settings)
+        self._accept = self._acceptance.run_task
         self._functions = FunctionBook(self._engine.offers)
         self.call_journal = (
             CallJournal(journal, self._functions.plan) if journal is not None else None
         )
         """Finds calls in the journal; None if there is none. For the Executor and `map`."""
-        self._threshold = settings.compress_threshold_bytes
-        self._no_progress_limit_s = settings.no_progress_limit_s
         self._seen_ends = 0  # what wait_for_completion_event has told of
 
     # ------------------------------------------------------------------ submitting
@@ -117,44 +113,19 @@ class Session(SessionViews):
 
         Raises `ModuleError` if a file cannot be read, `SessionClosed` after `close()`.
         """
-        if cost is not None:
-            check_cost(cost)
-        if no_progress_limit_s is None:
-            no_progress_limit_s = self._no_progress_limit_s
-        offered = self._find(modules, function, time_limit_s, no_progress_limit_s)
-        if type(in_stream) is bytes and len(in_stream) <= self._threshold:
-            payload: Buffer = in_stream
-            stored = raw = len(in_stream)
-            flags = 0
-        else:
-            payload, stored, raw, flags = prepare(in_stream, self._threshold)
-        required = offered.requires
-        if requires is not None:
-            required = requirements_for(requires, required)
-        record = TaskRecord(
-            0,
-            offered.id,
-            payload,
-            stored_bytes=stored,
-            raw_bytes=raw,
-            flags=flags,
-            idempotent=idempotent,
-            requires=required,
-            cost=cost,
+        return self._accept(
+            modules,
+            function,
+            in_stream,
+            finalize,
+            blocking,
+            timeout,
+            requires,
+            idempotent,
+            time_limit_s,
+            no_progress_limit_s,
+            cost,
         )
-        with_task = finalize is not None and takes_task(finalize)
-        task = record.front = Task(self, record, finalize, with_task)
-        journal = self._journal
-        if journal is not None:
-            identity = self._engine.offers.identity(offered.id)
-            record.journal = journal.key_of(identity, payload, flags)
-        if self._intake.add(record, blocking, timeout):
-            return task
-        if journal is not None:
-            journal.take_back(identity, payload, flags)
-        if isinstance(payload, memoryview):
-            payload.release()  # the caller may go on with the stream
-        return None
 
     def offer(self, modules: Modules, function: str, time_limit_s: float | None = None) -> Offered:
         """Return a function of module files as `submit_payload` wants it.
@@ -162,7 +133,7 @@ class Session(SessionViews):
         Raises `ModuleError` if a file is missing or cannot be read.
         """
         self._check_usable()
-        return self._find(modules, function, time_limit_s, self._no_progress_limit_s)
+        return self._acceptance.find(modules, function, time_limit_s)
 
     def submit_payload(
         self,
@@ -175,12 +146,9 @@ class Session(SessionViews):
         cost: float | None = None,
     ) -> TaskRecord:
         """Submit one task for another part of the library; never blocks."""
-        record = self._record(offered, payload, front, idempotent, requires, cost)
-        if self._journal is not None:
-            identity = self._engine.offers.identity(offered.id)
-            record.journal = self._journal.key_of(identity, record.payload, record.flags)
-        self._intake.add_many((record,))
-        return record
+        return self._acceptance.add(
+            offered, payload, front, idempotent=idempotent, requires=requires, cost=cost
+        )
 
     def submit_calls(
         self,
@@ -197,10 +165,7 @@ class Session(SessionViews):
         """
         payload, modules = packed
         offered = self._functions.find(self._functions.plan(function), modules)
-        record = self._record(offered, payload, front, idempotent, None, None)
-        record.journal = keys
-        self._intake.add_many((record,))
-        return record
+        return self._acceptance.add_calls(offered, payload, front, idempotent, keys)
 
     def map(
         self,
@@ -235,32 +200,9 @@ class Session(SessionViews):
             )
         )
 
-    def _record(
-        self,
-        offered: Offered,
-        payload: bytes,
-        front: Front,
-        idempotent: bool,
-        requires: Requirements | None,
-        cost: float | None,
-    ) -> TaskRecord:
-        packed, stored, raw, flags = prepare(payload, self._threshold)
-        return TaskRecord(
-            0,
-            offered.id,
-            packed,
-            stored_bytes=stored,
-            raw_bytes=raw,
-            flags=flags,
-            idempotent=idempotent,
-            requires=requires,
-            cost=cost,
-            front=front,
-        )
-
     def compress_stream(self, stream: Stream) -> None:
         """Compress a stream in place, as `run_task` would; once is enough, twice is harmless."""
-        compress_stream(stream, self._threshold)
+        compress_stream(stream, self.settings.compress_threshold_bytes)
 
     # ------------------------------------------------------------------ waiting
 
@@ -346,8 +288,7 @@ class Session(SessionViews):
             raise ConfigError(
                 f"{fixed[0]} cannot be changed in a session", advice="Give it to hxgrid.connect()."
             )
-        self._threshold = settings.compress_threshold_bytes
-        self._no_progress_limit_s = settings.no_progress_limit_s
+        self._acceptance.apply(settings)
         self._engine.apply(settings)
         return settings
 

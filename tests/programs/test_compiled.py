@@ -1,4 +1,4 @@
-"""The packages as `make wheel COMPILED=1` passes them on: compiled, and still themselves.
+"""The packages as `make wheel` passes them on: compiled, and still themselves.
 
 Compiling takes minutes; what was made of the same sources is taken again.
 """

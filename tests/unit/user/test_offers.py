@@ -9,7 +9,6 @@ import pytest
 
 from hxgrid.errors import ConfigError, ModuleError
 from hxgrid.modules.sets import ModuleSet
-from hxgrid.user import offers
 from hxgrid.user.blobs import BlobShelf
 from hxgrid.user.core.requirements import Requirements
 from hxgrid.user.offers import OfferBook
@@ -38,10 +37,8 @@ def test_equal_contents_have_one_number_and_others_another(book: OfferBook, tmp_
     assert book.find(first, "f", None) != book.find(first, "f", 5.0)
 
 
-def test_b37_a_changed_file_is_noticed(
-    book: OfferBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(offers, "LOOK_AGAIN_S", 0.0)
+def test_b37_a_changed_file_is_noticed(tmp_path: Path) -> None:
+    book = OfferBook(BlobShelf("0" * 32), look_again_s=0.0)
     path = _write(tmp_path / "a.py", "old", 1)
     before = book.find(path, "f", None)
     assert book.find(path, "f", None) == before
