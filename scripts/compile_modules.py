@@ -107,8 +107,7 @@ def is_fresh(folder: Path) -> bool:
 def make(folder: Path) -> None:
     """Make the folder, unless it is fresh. Raises `CannotCompile`."""
     if is_fresh(folder):
-        # What the C compiler has made of C is not part of this, but goes with it.
-        shutil.copytree(ROOT / _NATIVE, folder / _NATIVE, dirs_exist_ok=True)
+        _add_native(folder)
         return
     sys.stderr.write(
         "Compiling the modules that every task passes (some minutes, once; "
@@ -125,7 +124,15 @@ def make(folder: Path) -> None:
     if done.returncode:
         raise CannotCompile((done.stderr or done.stdout).strip()[-2000:])
     shutil.rmtree(folder / "build")
+    _add_native(folder)
     (folder / _STAMP).write_text(_mark(), encoding="utf-8")
+
+
+def _add_native(folder: Path) -> None:
+    """Put in what is for C and Pascal, where a wheel has it; no part of what is compiled here."""
+    shutil.copytree(ROOT / _NATIVE, folder / _NATIVE, dirs_exist_ok=True)
+    for name in ("include", "pascal"):
+        shutil.copytree(ROOT / "native" / name, folder / _NATIVE / name, dirs_exist_ok=True)
 
 
 def _mark() -> str:
