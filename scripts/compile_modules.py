@@ -26,8 +26,8 @@ PACKAGES = {
 }
 
 COMPILED = (
-    "hxgrid/streams/stream.py",
     "hxgrid/tasks/agent.py",
+    "hxgrid/tasks/hostpage.py",
     "hxgrid/tasks/page.py",
     "hxgrid/tasks/running.py",
     "hxgrid/wire/batches.py",
@@ -55,10 +55,12 @@ COMPILED = (
     "hxgrid_agent/execution/ended.py",
     "hxgrid_agent/execution/frames.py",
     "hxgrid_agent/execution/held.py",
+    "hxgrid_agent/execution/host_process.py",
     "hxgrid_agent/execution/process.py",
 )
 """Inner parts only: where arguments of the application or code of a task come in, a compiled
-function would answer a wrong type with a sentence of its own."""
+function would answer a wrong type with a sentence of its own. A class that is derived from one of
+these must be among them: Python does not derive from compiled classes."""
 
 PLAIN = {"__init__.py", "actions.py", "events.py", "reports.py", "requirements.py", "settings.py"}
 """Modules of data classes with slots, which mypyc does not take."""

@@ -18,7 +18,10 @@ from scripts import compile_modules
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "build" / "compiled"
-PARTS = ("unit/agent", "unit/streams", "unit/tasks", "unit/user", "unit/wire", "sim", "transport")
+PARTS = (
+    *("unit/agent", "unit/streams", "unit/tasks", "unit/user", "unit/wire", "sim", "transport"),
+    *("native/test_grid_tasks.py", "native/test_grid_pi.py"),
+)
 
 Run = Callable[..., str]
 
@@ -58,6 +61,33 @@ def test_every_module_that_is_to_be_compiled_is_taken_compiled(run: Run) -> None
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     expected = [str(path.with_name(path.stem + suffix)) for path in modules]
     assert files == expected
+
+
+DERIVED = """
+import importlib, pkgutil, sys
+import hxgrid, hxgrid_agent, hxgrid_coordinator
+
+for package in (hxgrid, hxgrid_agent, hxgrid_coordinator):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        last = module.name.rpartition(".")[2]
+        if not last.startswith("lib") and not last.endswith("windows") and last != "__main__":
+            importlib.import_module(module.name)
+for name, module in list(sys.modules.items()):
+    if name.startswith("hxgrid") and not (module.__file__ or "").endswith(sys.argv[1]):
+        for one in vars(module).values():
+            if not isinstance(one, type) or one.__module__ != name or vars(one).get("_is_protocol"):
+                continue
+            if any("__mypyc_attrs__" in vars(base) for base in one.__mro__):
+                print(name, one.__name__)
+class Derived(hxgrid.Stream):
+    pass
+assert Derived(b"x").read() == b"x"
+"""
+
+
+def test_no_class_is_derived_from_a_compiled_one_and_applications_may_derive(run: Run) -> None:
+    """Python raises only when such a class is used, which may be late."""
+    assert run("-c", DERIVED, sysconfig.get_config_var("EXT_SUFFIX")) == ""
 
 
 def test_tasks_run_on_a_grid_of_compiled_programs(run: Run) -> None:

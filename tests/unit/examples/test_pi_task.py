@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
 import struct
 import subprocess
@@ -123,7 +124,12 @@ def test_it_stops_when_told_to_and_writes_nothing() -> None:
 def test_the_file_is_complete_in_itself(tmp_path: Path) -> None:
     shutil.copy(pi_task.__file__, tmp_path / "pi_task.py")
     program = "import sys, pi_task; print(pi_task.digits_at(1), 'hxgrid' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert done.stdout.split() == ["141592653", "False"]
