@@ -26,6 +26,7 @@ PACKAGES = {
 }
 
 COMPILED = (
+    "hxgrid/streams/stream.py",
     "hxgrid/tasks/agent.py",
     "hxgrid/tasks/hostpage.py",
     "hxgrid/tasks/page.py",

@@ -20,7 +20,7 @@ import contextlib
 import io
 import os
 import struct
-from typing import TYPE_CHECKING, Any, Self, overload
+from typing import TYPE_CHECKING, Any, Self, final, overload
 
 from hxgrid.streams.buffers import flat_view, map_file
 from hxgrid.streams.errors import StreamClosed, StreamEnd, StreamInUse, StreamReadOnly
@@ -35,12 +35,14 @@ _BYTE_ORDERS = ("@", "=", "<", ">", "!")
 _PEEK_BYTES = 8192
 
 
+@final
 class Stream(io.BufferedIOBase):
     """Bytes with a position; a binary file in memory.
 
     `Stream(data)` starts at position 0. A writable stream never changes `data` itself. With
     `readonly=True` any buffer (bytes, memoryview, mmap) is shown without a copy, and its owner must
-    leave it unchanged meanwhile. A stream belongs to one thread at a time.
+    leave it unchanged meanwhile. A stream belongs to one thread at a time. To change what it does,
+    wrap it: it is compiled in some installations, and classes derived from it are refused in all.
     """
 
     # What most streams never change stays in the class: each task makes two streams.
@@ -53,6 +55,10 @@ class Stream(io.BufferedIOBase):
     _view: memoryview | bytes = b""
     # The view is what was written into the empty stream.
     _is_adopted = False
+
+    def __init_subclass__(cls) -> None:
+        """Refuse at once what could not be used where streams are compiled."""
+        raise TypeError(f"{cls.__name__} cannot be derived from Stream; let it hold one instead")
 
     def __init__(self, data: ReadableBuffer = b"", *, readonly: bool = False) -> None:
         if readonly:

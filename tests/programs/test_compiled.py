@@ -79,13 +79,10 @@ for name, module in list(sys.modules.items()):
                 continue
             if any("__mypyc_attrs__" in vars(base) for base in one.__mro__):
                 print(name, one.__name__)
-class Derived(hxgrid.Stream):
-    pass
-assert Derived(b"x").read() == b"x"
 """
 
 
-def test_no_class_is_derived_from_a_compiled_one_and_applications_may_derive(run: Run) -> None:
+def test_no_class_is_derived_from_a_compiled_one(run: Run) -> None:
     """Python raises only when such a class is used, which may be late."""
     assert run("-c", DERIVED, sysconfig.get_config_var("EXT_SUFFIX")) == ""
 

@@ -441,3 +441,8 @@ def test_what_is_written_into_a_closed_stream_is_refused() -> None:
         stream.write(b"abc")
     with pytest.raises(StreamClosed):
         stream.content()
+
+
+def test_a_derived_class_is_refused_where_it_is_written() -> None:
+    with pytest.raises(TypeError, match="Mine cannot be derived from Stream; let it hold one"):
+        type("Mine", (Stream,), {})
