@@ -62,15 +62,18 @@ class Processes:
     # -- orders
 
     def start(self, slot_process: SlotProcess) -> None:
-        """Start a process."""
+        """Start a process. Whatever keeps it from starting is told: attempts wait for it."""
         number = slot_process.number
         make = HostProcess if slot_process.is_host else TaskProcess
-        process = make(number, self._folder)
         try:
+            process = make(number, self._folder)
             process.start()
         except OSError as error:
-            reason = Reason(text=error.strerror or str(error))
-            self._on_event(ev.ProcessDied(number, reason))
+            self._on_event(ev.ProcessDied(number, Reason(text=error.strerror or str(error))))
+            return
+        except Exception as error:  # noqa: BLE001 - said in the log and to whoever waits
+            self._log.exception("process not started", process=number)
+            self._on_event(ev.ProcessDied(number, Reason(text=f"{type(error).__name__}: {error}")))
             return
         self._processes[number] = process
         self._loop.register(process.socket, partial(self._on_readable, number))
