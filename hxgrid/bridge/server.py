@@ -5,7 +5,7 @@ cancelled with those before. Nothing that it does waits for the application. The
 on a thread of its own: tasks are accepted meanwhile, as soon as the settings have been read.
 
 How much the application may have under way is told it (WINDOW) from the session's own settings, so
-that accepting a task costs it no question; `submit_payload` then never refuses.
+that accepting a task costs it no question; `Acceptance.add` then never refuses.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Server:
         try:
             session = self._open_one.ready or self._session()
             offered = self._offers[function - 1]
-            task.record = session.submit_payload(
+            task.record = session.acceptance.add(
                 offered,
                 payload,
                 task,

@@ -110,7 +110,8 @@ class Acceptance:
         cost: float | None = None,
     ) -> TaskRecord:
         """Accept one task for another part of the library; never blocks."""
-        record = self._record(offered, payload, front, idempotent, requires, cost)
+        record = self._record(offered, payload, front, idempotent)
+        record.requires, record.cost = requires, cost
         if self._journal is not None:
             identity = self._offers.identity(offered.id)
             record.journal = self._journal.key_of(identity, record.payload, record.flags)
@@ -118,27 +119,19 @@ class Acceptance:
         return record
 
     def add_calls(
-        self,
-        offered: Offered,
-        payload: bytes,
-        front: Front,
-        idempotent: bool,
-        keys: tuple[bytes | None, ...] | None,
+        self, offered: Offered, payload: bytes, front: Front, idempotent: bool, keys: Any
     ) -> TaskRecord:
-        """Accept a packed batch of calls as one task; never blocks."""
-        record = self._record(offered, payload, front, idempotent, None, None)
+        """Accept a packed batch of calls as one task; never blocks.
+
+        `keys`: where the journal keeps their outcomes, or None.
+        """
+        record = self._record(offered, payload, front, idempotent)
         record.journal = keys
         self._intake.add_many((record,))
         return record
 
     def _record(
-        self,
-        offered: Offered,
-        payload: bytes,
-        front: Front,
-        idempotent: bool,
-        requires: Requirements | None,
-        cost: float | None,
+        self, offered: Offered, payload: bytes, front: Front, idempotent: bool
     ) -> TaskRecord:
         packed, stored, raw, flags = prepare(payload, self._threshold)
         return TaskRecord(
@@ -149,7 +142,5 @@ class Acceptance:
             raw_bytes=raw,
             flags=flags,
             idempotent=idempotent,
-            requires=requires,
-            cost=cost,
             front=front,
         )

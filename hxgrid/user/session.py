@@ -71,9 +71,10 @@ class Session(SessionViews):
         journal: Journal | None = None,
     ) -> None:
         super().__init__(settings, security, owned=owned, journal=journal)
-        self._acceptance = Acceptance(self, self._engine.offers, self._intake, journal)
-        self._acceptance.apply(settings)
-        self._accept = self._acceptance.run_task
+        self.acceptance = Acceptance(self, self._engine.offers, self._intake, journal)
+        """Takes tasks in. For other parts of the library."""
+        self.acceptance.apply(settings)
+        self._accept = self.acceptance.run_task
         self._functions = FunctionBook(self._engine.offers)
         self.call_journal = (
             CallJournal(journal, self._functions.plan) if journal is not None else None
@@ -128,27 +129,12 @@ class Session(SessionViews):
         )
 
     def offer(self, modules: Modules, function: str, time_limit_s: float | None = None) -> Offered:
-        """Return a function of module files as `submit_payload` wants it.
+        """Return a function of module files as `acceptance.add` wants it.
 
         Raises `ModuleError` if a file is missing or cannot be read.
         """
         self._check_usable()
-        return self._acceptance.find(modules, function, time_limit_s)
-
-    def submit_payload(
-        self,
-        offered: Offered,
-        payload: bytes,
-        front: Front,
-        *,
-        idempotent: bool = True,
-        requires: Requirements | None = None,
-        cost: float | None = None,
-    ) -> TaskRecord:
-        """Submit one task for another part of the library; never blocks."""
-        return self._acceptance.add(
-            offered, payload, front, idempotent=idempotent, requires=requires, cost=cost
-        )
+        return self.acceptance.find(modules, function, time_limit_s)
 
     def submit_calls(
         self,
@@ -165,7 +151,7 @@ class Session(SessionViews):
         """
         payload, modules = packed
         offered = self._functions.find(self._functions.plan(function), modules)
-        return self._acceptance.add_calls(offered, payload, front, idempotent, keys)
+        return self.acceptance.add_calls(offered, payload, front, idempotent, keys)
 
     def map(
         self,
@@ -288,7 +274,7 @@ class Session(SessionViews):
             raise ConfigError(
                 f"{fixed[0]} cannot be changed in a session", advice="Give it to hxgrid.connect()."
             )
-        self._acceptance.apply(settings)
+        self.acceptance.apply(settings)
         self._engine.apply(settings)
         return settings
 
