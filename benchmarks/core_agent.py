@@ -93,9 +93,9 @@ class Bench:
         size = len(PAYLOAD)
         records = [AttemptRecord(first + n, 1, 0, 1, size, size, PAYLOAD) for n in range(count)]
         if self.with_wire:
-            header, joined = pack_attempts(self.handle, records)
+            (frame,) = pack_attempts(self.handle, records)
             began = time.process_time()
-            _, records = unpack_attempts(header, joined)
+            _, records = unpack_attempts(frame)
             self.timed += time.process_time() - began
         self.hand_in(AttemptsReceived(PEER, self.handle, records))
 

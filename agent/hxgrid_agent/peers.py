@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Protocol, cast, get_args
+from typing import TYPE_CHECKING, Final, Protocol, cast, get_args
 
 from hxgrid.errors import ProtocolError
 from hxgrid.logs import get_logger
@@ -68,20 +68,21 @@ if TYPE_CHECKING:
     from hxgrid.clock import Clock
     from hxgrid.transport.proof import Doorkeeper
 
-MAX_STRIKES = 16
+MAX_STRIKES: Final = 16
 """Malformed messages that a peer may send before it is not listened to any more."""
 
-MAX_STRUCK_PEERS = 1024
+MAX_STRUCK_PEERS: Final = 1024
 
-_ATTEMPTS = int(Batch.ATTEMPTS)
-_ACKNOWLEDGE = int(Batch.ACKNOWLEDGE)
-_CANCEL = int(Batch.CANCEL)
-_RECALL = int(Batch.RECALL)
-_CHUNK = int(Batch.CHUNK)
-_CREDIT = int(Batch.CREDIT)
-_PING = int(Batch.PING)
-_TO_AGENT = get_args(ToAgent)
-_TO_NEIGHBOUR = (NeighbourRequest, NeighbourDone)
+_ATTEMPTS: Final = int(Batch.ATTEMPTS)
+_ACKNOWLEDGE: Final = int(Batch.ACKNOWLEDGE)
+_CANCEL: Final = int(Batch.CANCEL)
+_RECALL: Final = int(Batch.RECALL)
+_CHUNK: Final = int(Batch.CHUNK)
+_CREDIT: Final = int(Batch.CREDIT)
+_PING: Final = int(Batch.PING)
+_TO_AGENT: Final = get_args(ToAgent)
+_TO_NEIGHBOUR: Final = (NeighbourRequest, NeighbourDone)
+_new: Final = tuple.__new__  # without the layer of Python that named tuples have
 
 
 class Bulk(Protocol):
@@ -158,8 +159,8 @@ class Peers:
             return
         number = header[0]
         if number == _ATTEMPTS:
-            handle, records = unpack_attempts(header, payload)
-            self._on_event(AttemptsReceived(peer, handle, records))
+            handle, records = unpack_attempts(header)
+            self._on_event(_new(AttemptsReceived, (peer, handle, records)))
         elif number == _ACKNOWLEDGE:
             handle, keys = unpack_keys(header)
             self._on_event(ResultsAcknowledged(peer, handle, keys))

@@ -68,16 +68,16 @@ GREET_LIMIT_S: Final = 5.0
 ACKNOWLEDGE_FROM: Final = 256
 """So many acknowledgements make a message worth sending at once."""
 
-_RESULTS = int(Batch.RESULTS)
-_CHUNK = int(Batch.CHUNK)
-_CREDIT = int(Batch.CREDIT)
-_PONG = int(Batch.PONG)
-_HOLDINGS = int(Batch.HOLDINGS)
-_CHUNKED = int(AttemptFlag.CHUNKED)
-_INPUT = int(ChunkOf.INPUT)
-_BLOB = int(ChunkOf.BLOB)
+_RESULTS: Final = int(Batch.RESULTS)
+_CHUNK: Final = int(Batch.CHUNK)
+_CREDIT: Final = int(Batch.CREDIT)
+_PONG: Final = int(Batch.PONG)
+_HOLDINGS: Final = int(Batch.HOLDINGS)
+_CHUNKED: Final = int(AttemptFlag.CHUNKED)
+_INPUT: Final = int(ChunkOf.INPUT)
+_BLOB: Final = int(ChunkOf.BLOB)
 
-_log = get_logger("user")
+_log: Final = get_logger("user")
 
 
 class LinkState(enum.Enum):
@@ -366,7 +366,7 @@ class AgentLink:
     def _take(self, header: bytes, payload: Buffer) -> None:
         number = header[0] if header else 0
         if number == _RESULTS:
-            self._take_results(header, payload)
+            self._take_results(header)
         elif number == _CHUNK:
             record = self._arrivals.take(unpack_chunk(header, payload))
             if record is not None:
@@ -380,8 +380,8 @@ class AgentLink:
         else:
             self._take_document(header)
 
-    def _take_results(self, header: bytes, payload: Buffer) -> None:
-        handle, records = unpack_results(header, payload)
+    def _take_results(self, header: bytes) -> None:
+        handle, records = unpack_results(header)
         # Between the loss of a connection and Welcome, HOLDINGS there is nothing to believe.
         if handle != self._handle or self.state is not LinkState.OPEN:
             return

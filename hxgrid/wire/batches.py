@@ -4,9 +4,10 @@ Every batch begins with the same eight bytes::
 
     u8 number | u8 reserved (0) | u16 record count | u32 session handle
 
-followed by that many records of the batch's layout. ATTEMPTS and RESULTS have one payload frame
-behind the header, in which the small payloads of their records stand one after the other in
-record order; a record with the flag CHUNKED has none there. All numbers are little-endian.
+followed by that many records of the batch's layout. In ATTEMPTS and RESULTS the small payloads of
+their records stand behind these, one after the other in record order; a record with the flag
+CHUNKED has none there. It is one frame, because taking in a frame costs more than what a small task
+needs of it. All numbers are little-endian.
 
 Unpacking checks every length before it slices anything and raises `RemoteProtocolError` on the
 first contradiction; nothing of a bad message is used.
@@ -16,7 +17,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeGuard, TypeVar
+from typing import Final, NamedTuple, TypeGuard, TypeVar
 
 from hxgrid.errors import RemoteProtocolError
 from hxgrid.wire.limits import (
@@ -30,18 +31,23 @@ from hxgrid.wire.messages import AttemptFlag, Batch, ChunkOf, Outcome
 
 Buffer = bytes | bytearray | memoryview
 
-_HEAD = struct.Struct("<BBHI")
-_ATTEMPT = struct.Struct("<QHHIQQ")
-_RESULT = struct.Struct("<QHBBIQQdd")
-_KEY = struct.Struct("<QH")
-_CHUNK = struct.Struct("<BBHIQQQ")
-_CREDIT = struct.Struct("<BBHIQ")
-_PING = struct.Struct("<BBHId")
-_PONG = struct.Struct("<BBHIdd")
+_HEAD: Final = struct.Struct("<BBHI")
+_ATTEMPT: Final = struct.Struct("<QHHIQQ")
+_RESULT: Final = struct.Struct("<QHBBIQQdd")
+_KEY: Final = struct.Struct("<QH")
+_CHUNK: Final = struct.Struct("<BBHIQQQ")
+_CREDIT: Final = struct.Struct("<BBHIQ")
+_PING: Final = struct.Struct("<BBHId")
+_PONG: Final = struct.Struct("<BBHIdd")
 
-_CHUNKED = int(AttemptFlag.CHUNKED)
-_KNOWN_FLAGS = int(AttemptFlag.CHUNKED | AttemptFlag.COMPRESSED | AttemptFlag.ALONE)
-_LAST_OUTCOME = max(Outcome)
+_HEAD_BYTES: Final = _HEAD.size
+_ATTEMPT_BYTES: Final = _ATTEMPT.size
+_RESULT_BYTES: Final = _RESULT.size
+_KEY_BYTES: Final = _KEY.size
+
+_CHUNKED: Final = int(AttemptFlag.CHUNKED)
+_KNOWN_FLAGS: Final = int(AttemptFlag.CHUNKED | AttemptFlag.COMPRESSED | AttemptFlag.ALONE)
+_LAST_OUTCOME: Final = max(Outcome)
 
 Key = tuple[int, int]
 """(task id, attempt number): names one attempt."""
@@ -96,29 +102,29 @@ class Chunk(NamedTuple):
     payload: Buffer
 
 
-pack_attempt = _ATTEMPT.pack
+pack_attempt: Final = _ATTEMPT.pack
 """Makes one record of ATTEMPTS from the fields of `AttemptRecord` but the payload; for
 `join_attempts`. Who sends the most does without the record itself."""
 
 
 def join_attempts(handle: int, heads: Sequence[bytes], payloads: Iterable[Buffer]) -> list[bytes]:
-    """Make the two frames of an ATTEMPTS message from what `pack_attempt` made, and payloads."""
-    head = _HEAD.pack(Batch.ATTEMPTS, 0, len(heads), handle)
-    return [b"".join([head, *heads]), b"".join(payloads)]
+    """Make the frame of an ATTEMPTS message from what `pack_attempt` made, and payloads."""
+    return [b"".join([_HEAD.pack(Batch.ATTEMPTS, 0, len(heads), handle), *heads, *payloads])]
 
 
 def pack_attempts(handle: int, records: Sequence[AttemptRecord]) -> list[bytes]:
-    """Make the two frames of an ATTEMPTS message."""
+    """Make the frame of an ATTEMPTS message."""
     heads = [pack_attempt(*record[:6]) for record in records]
     return join_attempts(handle, heads, [record[6] for record in records])
 
 
 def pack_results(handle: int, records: Sequence[ResultRecord]) -> list[bytes]:
-    """Make the two frames of a RESULTS message."""
+    """Make the frame of a RESULTS message."""
     pack = _RESULT.pack
-    parts = [_HEAD.pack(Batch.RESULTS, 0, len(records), handle)]
+    parts: list[Buffer] = [_HEAD.pack(Batch.RESULTS, 0, len(records), handle)]
     parts += [pack(*record[:9]) for record in records]
-    return [b"".join(parts), b"".join([record[9] for record in records])]
+    parts += [record[9] for record in records]
+    return [b"".join(parts)]
 
 
 def pack_keys(batch: Batch, handle: int, keys: Sequence[Key]) -> list[bytes]:
@@ -150,14 +156,12 @@ def pack_pong(asked_at: float, answered_at: float) -> list[bytes]:
     return [_PONG.pack(Batch.PONG, 0, 0, 0, asked_at, answered_at)]
 
 
-def unpack_attempts(header: Buffer, joined: Buffer) -> tuple[int, list[AttemptRecord]]:
+def unpack_attempts(frame: Buffer) -> tuple[int, list[AttemptRecord]]:
     """Read ATTEMPTS: the session handle and the records with their payloads."""
-    handle, body = _body(header, _ATTEMPT.size, "ATTEMPTS")
-    _check_joined(joined, "ATTEMPTS")
+    handle, body, end = _open(frame, _ATTEMPT_BYTES, "ATTEMPTS")
     records: list[AttemptRecord] = []
     # Twice as fast as calling the class.
     add, new, kind = records.append, tuple.__new__, AttemptRecord
-    end = 0
     for task, attempt, flags, function, stored, raw in _ATTEMPT.iter_unpack(body):
         start = end
         if flags:
@@ -168,18 +172,16 @@ def unpack_attempts(header: Buffer, joined: Buffer) -> tuple[int, list[AttemptRe
             )
         else:
             end = start + stored
-        add(new(kind, (task, attempt, flags, function, stored, raw, joined[start:end])))
-    _check_end(end, joined, "ATTEMPTS")
+        add(new(kind, (task, attempt, flags, function, stored, raw, frame[start:end])))
+    _check_end(end, frame, "ATTEMPTS")
     return handle, records
 
 
-def unpack_results(header: Buffer, joined: Buffer) -> tuple[int, list[ResultRecord]]:
+def unpack_results(frame: Buffer) -> tuple[int, list[ResultRecord]]:
     """Read RESULTS: the session handle and the records with their payloads."""
-    handle, body = _body(header, _RESULT.size, "RESULTS")
-    _check_joined(joined, "RESULTS")
+    handle, body, end = _open(frame, _RESULT_BYTES, "RESULTS")
     records: list[ResultRecord] = []
     add, new, kind = records.append, tuple.__new__, ResultRecord
-    end = 0
     for task, attempt, outcome, flags, slot, stored, raw, began, ended in _RESULT.iter_unpack(body):
         start = end
         if outcome > _LAST_OUTCOME:
@@ -192,16 +194,17 @@ def unpack_results(header: Buffer, joined: Buffer) -> tuple[int, list[ResultReco
             )
         else:
             end = start + stored
-        payload = joined[start:end]
+        payload = frame[start:end]
         fields = (task, attempt, outcome, flags, slot, stored, raw, began, ended, payload)
         add(new(kind, fields))
-    _check_end(end, joined, "RESULTS")
+    _check_end(end, frame, "RESULTS")
     return handle, records
 
 
-def unpack_keys(header: Buffer) -> tuple[int, list[Key]]:
+def unpack_keys(frame: Buffer) -> tuple[int, list[Key]]:
     """Read ACKNOWLEDGE, CANCEL, RECALL or HOLDINGS: the session handle and the attempts."""
-    handle, body = _body(header, _KEY.size, "key list")
+    handle, body, end = _open(frame, _KEY_BYTES, "key list")
+    _check_end(end, frame, "key list")
     return handle, list(_KEY.iter_unpack(body))
 
 
@@ -266,13 +269,17 @@ def _fits_one(records: Iterable[_Record]) -> TypeGuard[list[_Record]]:
     return len(records) == 1 or sum([len(record[-1]) for record in records]) <= MAX_BATCH_BYTES
 
 
-def _body(header: Buffer, record_bytes: int, what: str) -> tuple[int, Buffer]:
-    if len(header) < _HEAD.size:
-        raise RemoteProtocolError(f"{what}: header of {len(header)} bytes is too short")
-    _, _, count, handle = _HEAD.unpack_from(header)
-    if count > MAX_BATCH_RECORDS or len(header) != _HEAD.size + count * record_bytes:
-        raise RemoteProtocolError(f"{what}: {count} records do not fit {len(header)} bytes")
-    return handle, header[_HEAD.size :]
+def _open(frame: Buffer, record_bytes: int, what: str) -> tuple[int, Buffer, int]:
+    """Return the session handle, the records, and where they end."""
+    if len(frame) < _HEAD_BYTES:
+        raise RemoteProtocolError(f"{what}: {len(frame)} bytes are too few")
+    _, _, count, handle = _HEAD.unpack_from(frame)
+    end = _HEAD_BYTES + count * record_bytes
+    if count > MAX_BATCH_RECORDS or len(frame) < end:
+        raise RemoteProtocolError(f"{what}: {count} records do not fit {len(frame)} bytes")
+    if len(frame) - end > MAX_BATCH_BYTES + SMALL_PAYLOAD_BYTES:
+        raise RemoteProtocolError(f"{what}: {len(frame) - end} bytes of payload are over the limit")
+    return handle, frame[_HEAD_BYTES:end], end
 
 
 def _end_of(start: int, stored: int, raw: int, flags: int, what: str) -> int:
@@ -289,16 +296,9 @@ def _end_of(start: int, stored: int, raw: int, flags: int, what: str) -> int:
     return start + stored
 
 
-def _check_joined(joined: Buffer, what: str) -> None:
-    if len(joined) > MAX_BATCH_BYTES + SMALL_PAYLOAD_BYTES:
-        raise RemoteProtocolError(f"{what}: {len(joined)} bytes of payload are over the limit")
-
-
-def _check_end(end: int, joined: Buffer, what: str) -> None:
-    if end != len(joined):
-        raise RemoteProtocolError(
-            f"{what}: records name {end} bytes, the payload has {len(joined)}"
-        )
+def _check_end(end: int, frame: Buffer, what: str) -> None:
+    if end != len(frame):
+        raise RemoteProtocolError(f"{what}: records name {end} bytes, the frame has {len(frame)}")
 
 
 def _check_size(header: Buffer, expected: int, what: str) -> None:

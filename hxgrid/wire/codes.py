@@ -13,9 +13,9 @@ class Batch(enum.IntEnum):
     """Numbers of the fixed-layout messages. Layouts are in `hxgrid.wire.batches`."""
 
     ATTEMPTS = 1
-    """user to agent, since 1.0: place attempts; one payload frame with the joined inputs."""
+    """user to agent, since 2.0: place attempts, with their small inputs."""
     RESULTS = 2
-    """agent to user, since 1.0: how attempts ended; one payload frame with the joined outputs."""
+    """agent to user, since 2.0: how attempts ended, with their small outputs."""
     ACKNOWLEDGE = 3
     """user to agent, since 1.0: results that have arrived whole and may be forgotten."""
     CANCEL = 4

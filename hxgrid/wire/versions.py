@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-PROTOCOL_MAJOR = 1
+PROTOCOL_MAJOR = 2
 """Changes when old and new programs can no longer understand each other; a peer of another
-major version is refused with a message that names both."""
+major version is refused with a message that names both. 2: batches of attempts and results are one
+frame each, records and small payloads together."""
 
-PROTOCOL_MINOR = 2
-"""Changes when something is added that an older program may ignore. 1.1: `Challenge` and `Proof`
-in place of the loopback token; only grids without keys that trust no network notice. 1.2:
-`BlobDone`, without which a user sends on what an agent has given up."""
+PROTOCOL_MINOR = 0
+"""Changes when something is added that an older program may ignore."""
 
 
 def is_compatible(major: int) -> bool:

@@ -233,7 +233,7 @@ class HandUser:
     def _take(self, header: bytes, payload: Any) -> None:
         match header[0]:
             case Batch.RESULTS:
-                for record in unpack_results(header, payload)[1]:
+                for record in unpack_results(header)[1]:
                     key = (record.task, record.attempt)
                     self.results[key] = record
                     if record.flags & 2:

@@ -28,6 +28,7 @@ from hxgrid.transport.discovery import (
     ReportTrouble,
     Started,
 )
+from hxgrid.wire.versions import PROTOCOL_MAJOR
 
 BOOT, OTHER_BOOT = "1" * 32, "2" * 32
 
@@ -43,7 +44,11 @@ def discovery(
 
 
 def answer(
-    grid: str = "studio", boot: str = BOOT, host: str = "192.0.2.1", *, major: int = 1
+    grid: str = "studio",
+    boot: str = BOOT,
+    host: str = "192.0.2.1",
+    *,
+    major: int = PROTOCOL_MAJOR,
 ) -> AnswerHeard:
     return AnswerHeard(Answer(bytes(16), boot, 4100, grid, major=major), host)
 

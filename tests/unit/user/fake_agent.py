@@ -235,7 +235,7 @@ class FakeAgent:
     def _take_batch(self, number: int, header: bytes, payload: Any) -> None:
         match number:
             case Batch.ATTEMPTS:
-                _, records = batches.unpack_attempts(header, payload)
+                _, records = batches.unpack_attempts(header)
                 self.batch_sizes.append(len(records))
                 for record in records:
                     self._take_attempt(record)

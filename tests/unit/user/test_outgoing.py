@@ -20,11 +20,11 @@ def gathered(payloads: list[Buffer]) -> Outgoing:
 def told(messages: list[list[bytes]]) -> list[tuple[int, bytes]]:
     """What an agent reads, which refuses what passes the limits."""
     read: list[tuple[int, bytes]] = []
-    for header, joined in messages:
-        handle, records = unpack_attempts(header, joined)
+    for (frame,) in messages:
+        handle, records = unpack_attempts(frame)
         assert handle == HANDLE
         assert 0 < len(records) <= MAX_BATCH_RECORDS
-        assert len(joined) <= MAX_BATCH_BYTES
+        assert sum(len(record.payload) for record in records) <= MAX_BATCH_BYTES
         read += [(record.task, bytes(record.payload)) for record in records]
     return read
 

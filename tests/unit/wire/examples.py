@@ -60,9 +60,9 @@ def read_batch(batch: Batch, frames: list[Buffer]) -> Any:
     """What the reader of this batch makes of the frames."""
     match batch:
         case Batch.ATTEMPTS:
-            return batches.unpack_attempts(frames[0], frames[1])
+            return batches.unpack_attempts(frames[0])
         case Batch.RESULTS:
-            return batches.unpack_results(frames[0], frames[1])
+            return batches.unpack_results(frames[0])
         case Batch.CHUNK:
             return batches.unpack_chunk(frames[0], frames[1])
         case Batch.CREDIT:

@@ -106,9 +106,17 @@ def test_a_header_with_a_byte_too_many_is_refused(batch: Batch) -> None:
 
 @pytest.mark.parametrize("batch", [Batch.ATTEMPTS, Batch.RESULTS])
 def test_a_payload_of_another_size_than_the_records_say_is_refused(batch: Batch) -> None:
-    header, joined = examples.packed_batches()[batch]
-    with pytest.raises(RemoteProtocolError, match="payload has"):
-        examples.read_batch(batch, [header, bytes(joined) + b"x"])
+    (frame,) = examples.packed_batches()[batch]
+    with pytest.raises(RemoteProtocolError, match="the frame has"):
+        examples.read_batch(batch, [bytes(frame) + b"x"])
+
+
+def test_more_payload_than_a_message_may_have_is_refused() -> None:
+    size = SMALL_PAYLOAD_BYTES
+    count = MAX_BATCH_BYTES // size + 2
+    records = [AttemptRecord(i, 1, 0, 1, size, size, bytes(size)) for i in range(count)]
+    with pytest.raises(RemoteProtocolError, match="over the limit"):
+        batches.unpack_attempts(*batches.pack_attempts(1, records))
 
 
 def test_a_small_payload_that_is_too_large_is_refused() -> None:

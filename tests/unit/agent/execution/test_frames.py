@@ -88,5 +88,5 @@ def test_what_is_no_json_object_is_refused(body: bytes) -> None:
 
 
 def test_the_process_uses_the_flags_of_the_wire() -> None:
-    assert frames.COMPRESSED == AttemptFlag.COMPRESSED
+    assert int(AttemptFlag.COMPRESSED) == frames.COMPRESSED
     assert not frames.IN_FILE & sum(AttemptFlag)
