@@ -20,34 +20,34 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from hxgrid.errors import LocalProtocolError, RemoteProtocolError
 from hxgrid.wire.batches import Buffer, Chunk
 from hxgrid.wire.limits import MAX_CHUNK_BYTES, MIN_CHUNK_BYTES
 
-TARGET_S = 0.1
+TARGET_S: Final = 0.1
 """Delay of bulk that is aimed at."""
 
-FIRST_WINDOW_BYTES = 256 * 1024
+FIRST_WINDOW_BYTES: Final = 256 * 1024
 """210 ms of 10 Mbit/s; doubles within a few round trips on anything faster."""
 
-MIN_WINDOW_BYTES = 2 * MIN_CHUNK_BYTES
+MIN_WINDOW_BYTES: Final = 2 * MIN_CHUNK_BYTES
 """One chunk on the line while the credit of the one before is on its way back."""
 
-MAX_WINDOW_BYTES = 16 * 1024 * 1024
+MAX_WINDOW_BYTES: Final = 16 * 1024 * 1024
 """13 ms of 10 Gbit/s, ten times what is under way on a LAN. Wider is slower: what waits in the
 receiver's memory drops out of its caches (loopback: 1.1 GB/s with 16 MiB, 0.75 with 64 MiB)."""
 
-CREDIT_QUANTUM_BYTES = MIN_CHUNK_BYTES
+CREDIT_QUANTUM_BYTES: Final = MIN_CHUNK_BYTES
 """Bytes taken in that are worth a CREDIT: a quarter of the first window, half of the smallest."""
 
-RATE_BURST_S = 0.1
-RATE_PAUSE_S = 0.01
+RATE_BURST_S: Final = 0.1
+RATE_PAUSE_S: Final = 0.01
 """A limited rate is kept over the first of these; the second is how long it pauses at least."""
 
-_CHUNKS_PER_WINDOW = 8
-_RATE_SPAN_S = 1.0
+_CHUNKS_PER_WINDOW: Final = 8
+_RATE_SPAN_S: Final = 1.0
 
 
 class SendWindow:
@@ -295,7 +295,7 @@ class Finished(NamedTuple):
     of: int
     id: int
     attempt: int
-    into: object
+    into: Any
     """What was given to (or made for) `Inbox.expect`."""
     total_bytes: int
 

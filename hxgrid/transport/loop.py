@@ -1,8 +1,9 @@
 """One thread's loop: waits for sockets, calls back, keeps time, takes commands from other threads.
 
 A turn has a fixed order: what became readable or writable, then commands of other threads, then the
-handler's clock work if it is due, then `flush`, in which a driver sends what has gathered. Nothing
-is ever sent late because of a timer: the loop sleeps only while there is nothing to do.
+handler's clock work if it is due, then `flush`, in which a driver sends what has gathered. Where
+commands are waiting already, every other turn begins with them. Nothing is ever sent late because
+of a timer: the loop sleeps only while there is nothing to do.
 
 ZeroMQ sockets are waited for as `watching` says. The loop sleeps on their signals; it looks into a
 socket only when its signal is up or somebody has used it. A callback of such a socket is called
@@ -18,39 +19,41 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import zmq
 
 from hxgrid.logs import get_logger
 from hxgrid.transport.waiting import READABLE, WRITABLE, Waiter
-from hxgrid.transport.watching import Callback, Socket, Watch
+from hxgrid.transport.watch import Callback, Watch
+from hxgrid.transport.watching import Socket
 
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
 
-LONGEST_SLEEP_S = 0.5
+LONGEST_SLEEP_S: Final = 0.5
 """A blocked poll does not notice Ctrl-C on Windows; half a second is what a person forgives."""
 
-LOOK_AT_ALL_S = 0.5
+LOOK_AT_ALL_S: Final = 0.5
 """Every ZeroMQ socket is looked into so often, used or not: the net below `watching`."""
 
-FRESH_S = 0.005
+FRESH_S: Final = 0.005
 """How long an answer to "when is `tick` wanted next?" is good enough for a busy loop; nothing due
 is finer than that. A loop that sleeps wakes once after it, and asks anew."""
 
-MAX_COMMANDS_PER_TURN = 1024
+MAX_COMMANDS_PER_TURN: Final = 1024
 """Commands taken in one turn; more wait for the next, behind what the sockets have to say."""
 
-_LOG_EVERY_S = 1.0
+_LOG_EVERY_S: Final = 1.0
 """Errors of callbacks are counted always, but written at most this often: a socket that stays
 readable could otherwise fill the disk."""
 
 # Plain numbers: flags of an enum are slow to join and to test.
-_EVENTS = int(zmq.EVENTS)
-_POLLIN = int(zmq.POLLIN)
-_POLLOUT = int(zmq.POLLOUT)
-_ask: Any = zmq.backend.Socket.get
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
+_POLLOUT: Final = int(zmq.POLLOUT)
+_ask: Final[Any] = zmq.backend.Socket.get
 
 Pollable = Any
 """A `zmq.Socket`, or anything with `fileno()` that the system can poll (on Windows: sockets)."""
@@ -91,6 +94,8 @@ class Loop:
         self._ask_again_at = -math.inf  # for the deadline
         self._commands: deque[Callback] = deque()
         self._is_asleep = False  # the next command must wake the loop
+        self._has_hurried = False  # the last turn ran commands without a look at the sockets
+        self._is_flush_due = False  # the last turn was left before its flush
         self._is_stopped = False
         self._may_log_at = -math.inf
 
@@ -161,6 +166,15 @@ class Loop:
             self._is_asleep = False
             self._waiter.wake()
 
+    def wake(self) -> None:
+        """End the sleep of this turn, or of the next. From any thread or signal handler."""
+        self._waiter.wake()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether `stop` has been called."""
+        return self._is_stopped
+
     def stop(self) -> None:
         """Make `run` return at the end of the turn. From any thread or signal handler."""
         self._is_stopped = True
@@ -171,8 +185,16 @@ class Loop:
         while not self._is_stopped:
             self.turn(handler)
 
-    def turn(self, handler: Handler, longest_s: float = LONGEST_SLEEP_S) -> None:
-        """Do one turn: sleep at most `longest_s`, then everything that is due."""
+    def turn(
+        self,
+        handler: Handler,
+        longest_s: float = LONGEST_SLEEP_S,
+        is_over: Callable[[], bool] | None = None,
+    ) -> None:
+        """Do one turn: sleep at most `longest_s`, then everything that is due.
+
+        When `is_over` after the sockets have been served, the rest is left to the next turn.
+        """
         now = self._clock.now()
         if now >= self._ask_again_at:
             deadline = handler.next_deadline()
@@ -183,21 +205,34 @@ class Loop:
             timeout_s = min(self._deadline, self._ask_again_at) - now
         if now >= self._look_at_all_at:
             self._look_at_all(now)
-        self._wait_and_serve(min(max(timeout_s, 0.0), longest_s))
+        if self._is_flush_due and not self._commands:
+            self._flush(handler)
+        if self._commands and not self._has_hurried:
+            self._has_hurried = True  # somebody has a task to send: that first
+        else:
+            self._has_hurried = False
+            self._wait_and_serve(min(max(timeout_s, 0.0), longest_s))
+            if is_over is not None and is_over():
+                self._is_flush_due = True
+                return
         if self._commands:
             self._run_commands()
         now = self._clock.now()
         if now >= self._deadline:
             self._ask_again_at = -math.inf
             self._guarded(lambda: handler.tick(now))
-        try:
-            handler.flush()
-        except Exception:  # noqa: BLE001 - as for callbacks
-            self._note_error()
+        self._flush(handler)
 
     def close(self) -> None:
         """Release what the loop waits with, after `run` has returned. Twice is harmless."""
         self._waiter.close()
+
+    def _flush(self, handler: Handler) -> None:
+        self._is_flush_due = False
+        try:
+            handler.flush()
+        except Exception:  # noqa: BLE001 - as for callbacks
+            self._note_error()
 
     def _wait_and_serve(self, timeout_s: float) -> None:
         ready = self._look_into_due() if self._due or self._awkward else None
@@ -220,9 +255,10 @@ class Loop:
             if watch_or_none.socket is None:
                 self._serve(watch_or_none, signals & READABLE, signals & WRITABLE)
             elif not watch_or_none.is_due and watch_or_none not in self._awkward:
-                # Not asked what for: taking the first message asks that.
                 watch_or_none.touch()
+                watch_or_none.has_more = watch_or_none.is_unasked = True
                 self._serve(watch_or_none, _POLLIN, 0)
+                watch_or_none.is_unasked = False
             # Else it is looked into before the next sleep.
 
     def _serve(self, watch: Watch, is_readable: int, is_writable: int) -> None:

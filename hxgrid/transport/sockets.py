@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import zmq
 
@@ -46,29 +46,29 @@ __all__ = [
 
 Context = zmq.Context[zmq.Socket[bytes]]
 
-MESSAGES_PER_TURN = 256
+MESSAGES_PER_TURN: Final = 256
 """Messages that one callback takes before other sockets get their turn."""
 
-COPY_BELOW_BYTES = 64 * 1024
+COPY_BELOW_BYTES: Final = 64 * 1024
 """Smaller frames are cheaper copied than handed over (pyzmq's own threshold is the same)."""
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK: Final = "127.0.0.1"
 
 # Plain numbers: joining two flags of an enum takes longer than sending a small frame.
-_NOBLOCK = int(zmq.NOBLOCK)
-_MORE = int(zmq.NOBLOCK | zmq.SNDMORE)
-_EVENTS = int(zmq.EVENTS)
-_POLLIN = int(zmq.POLLIN)
+_NOBLOCK: Final = int(zmq.NOBLOCK)
+_MORE: Final = int(zmq.NOBLOCK | zmq.SNDMORE)
+_EVENTS: Final = int(zmq.EVENTS)
+_POLLIN: Final = int(zmq.POLLIN)
 # pyzmq's own, without the layer of Python above them; what is positional here has names there.
-_send: Any = zmq.backend.Socket.send
-_receive: Any = zmq.backend.Socket.recv
-_ask: Any = zmq.backend.Socket.get
-_new = tuple.__new__  # without the layer of Python that named tuples have
-_CHUNK_BYTE = bytes((Batch.CHUNK,))
-HANDLES_PER_SOCKET = 2
-SPARE_SOCKETS = 4096
+_send: Final[Any] = zmq.backend.Socket.send
+_receive: Final[Any] = zmq.backend.Socket.recv
+_ask: Final[Any] = zmq.backend.Socket.get
+_new: Final = tuple.__new__  # without the layer of Python that named tuples have
+_CHUNK_BYTE: Final = bytes((Batch.CHUNK,))
+HANDLES_PER_SOCKET: Final = 2
+SPARE_SOCKETS: Final = 4096
 """Beside the connections: those being made, three for each address of an agent that is sought."""
-_SPARE_HANDLES = 1024
+_SPARE_HANDLES: Final = 1024
 """Handles beside the connections: those in their handshake, files, pipes, libzmq's own."""
 
 
@@ -316,18 +316,21 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
     watch = socket.watch
     if watch is not None and watch.has_more:
         watch.has_more = False
+    elif watch is not None and watch.is_unasked:
+        return None
     elif not _ask(socket, _EVENTS) & _POLLIN:
         if watch is not None:
             watch.is_due = False  # its loop need not ask the same again
         return None
-    # As frames, which know whether more follow: asking the socket takes longer than all the rest.
-    frame = _receive(socket, _NOBLOCK, False)
-    first, sender = None, b""
-    if is_router:
-        first, sender = frame, frame.bytes
-        if not frame.more:
-            return _new(Received, (sender, b"", b"", first))
-        frame = _receive(socket, _NOBLOCK, False)
+    sender = b""
+    try:
+        if is_router:
+            # Written by libzmq, which puts it before a message that has at least one frame.
+            sender = _receive(socket, _NOBLOCK)
+        # As frames, which know whether more follow: asking the socket takes longer than that.
+        first = frame = _receive(socket, _NOBLOCK, False)
+    except zmq.Again:
+        return None  # the signal was about something else
     header = frame.bytes
     if not frame.more:
         return _new(Received, (sender, header, b"", first))
@@ -373,7 +376,7 @@ def _property(received: Received, name: str) -> str:
 
 
 # What binding fails with where the address or the name belongs to no network card.
-_NOT_OURS = {zmq.EADDRNOTAVAIL, errno.ENODEV}
+_NOT_OURS: Final = {zmq.EADDRNOTAVAIL, errno.ENODEV}
 
 
 def _translated(error: zmq.ZMQError, host: str, port: int) -> TransportError | ConfigError:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+from typing import Final
 
-READABLE = select.EPOLLIN | select.EPOLLERR | select.EPOLLHUP
-WRITABLE = select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
+READABLE: Final = select.EPOLLIN | select.EPOLLERR | select.EPOLLHUP
+WRITABLE: Final = select.EPOLLOUT | select.EPOLLERR | select.EPOLLHUP
 
 
 class Waiter:

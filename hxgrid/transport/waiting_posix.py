@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import math
 import select
+from typing import Final
 
 from hxgrid.transport.bell import Bell
 
-READABLE = select.POLLIN | select.POLLERR | select.POLLHUP | select.POLLNVAL
-WRITABLE = select.POLLOUT | select.POLLERR | select.POLLHUP
+READABLE: Final = select.POLLIN | select.POLLERR | select.POLLHUP | select.POLLNVAL
+WRITABLE: Final = select.POLLOUT | select.POLLERR | select.POLLHUP
 
 
 class Waiter:

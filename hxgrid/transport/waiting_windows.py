@@ -6,13 +6,14 @@ Python's own `select` takes 512 sockets there; libzmq's takes as many as it may 
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import zmq
 
 from hxgrid.transport.bell import Bell
 
-READABLE = int(zmq.POLLIN | zmq.POLLERR)
-WRITABLE = int(zmq.POLLOUT | zmq.POLLERR)
+READABLE: Final = int(zmq.POLLIN | zmq.POLLERR)
+WRITABLE: Final = int(zmq.POLLOUT | zmq.POLLERR)
 
 
 class Waiter:

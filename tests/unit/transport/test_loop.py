@@ -168,9 +168,52 @@ def test_a_callback_that_raises_is_counted_and_the_others_go_on(
     loop.call_soon_threadsafe(fail)
     loop.call_soon_threadsafe(lambda: seen.append(1))
     loop.turn(handler)
-    assert loop.error_count == 2
+    assert loop.error_count == 1
     assert seen == [1]
     assert handler.flush_count == 1
+    loop.turn(handler)
+    assert loop.error_count == 2
+    assert handler.flush_count == 2
+
+
+def test_commands_go_before_sockets_but_do_not_keep_them_waiting(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    handler, seen = Handler(), list[str]()
+
+    def again() -> None:
+        seen.append("command")
+        loop.call_soon_threadsafe(again)
+
+    loop.register(pair[0], lambda: seen.append("socket"))
+    pair[1].send(b"x")
+    again()
+    for _ in range(4):
+        loop.turn(handler)
+    assert seen[:4] == ["command", "command", "socket", "command"]
+    assert seen.count("socket") == 2
+
+
+def test_a_turn_that_is_left_early_is_flushed_before_the_next_sleep(
+    loop: Loop, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    handler, seen = Handler(), list[bytes]()
+    loop.register(pair[0], lambda: seen.append(pair[0].recv(10)))
+    pair[1].send(b"x")
+    loop.turn(handler, is_over=lambda: bool(seen))
+    assert seen == [b"x"]
+    assert handler.flush_count == 0
+    flushed: list[int] = []
+    loop.call_soon_threadsafe(lambda: flushed.append(handler.flush_count))
+    loop.turn(handler)
+    assert flushed == [0]  # the commands' turn has a flush of its own
+    assert handler.flush_count == 1
+    pair[1].send(b"y")
+    loop.turn(handler, is_over=lambda: True)
+    loop.register(pair[0], lambda: flushed.append(handler.flush_count))
+    pair[1].send(b"z")
+    loop.turn(handler)
+    assert flushed == [0, 2]
 
 
 def test_stop_before_run_returns_at_once(loop: Loop) -> None:
