@@ -331,7 +331,7 @@ class InlineSession:
         """Forget a failure: the application has seen it."""
         self._failures.pop(task_id, None)
 
-    def check_waitable(self) -> None:
+    def attend(self, _is_over: Callable[[], bool], _deadline: float | None) -> None:
         """Do nothing: nobody ever waits."""
 
     def _raise_failures(self) -> None:

@@ -42,6 +42,7 @@ from hxgrid.user.diary import Diary, Look
 from hxgrid.user.driver import GOODBYE_LIMIT_S, Driver
 from hxgrid.user.failures import AgentNames, error_of
 from hxgrid.user.global_data import GlobalData
+from hxgrid.user.helm import Helm
 from hxgrid.user.intake import Intake
 from hxgrid.user.journal import Journal
 from hxgrid.user.journal_home import JournalHome
@@ -65,7 +66,7 @@ MAX_EXPLAINED_WAITING: Final = 1000
 """With more tasks in the queue, explaining each would keep the loop from its work."""
 
 _T = TypeVar("_T")
-_log = get_logger("user")
+_log: Final = get_logger("user")
 
 
 class Engine:
@@ -136,6 +137,7 @@ class Engine:
             ),
         )
         self.driver.on_failed = self._note_failure
+        self.helm = Helm(self.loop, self, lambda: self.intake.open_count > 0)
         self.diary = Diary(self._diary_header(), self._look, self._counts)
         # A daemon: an application that ends without close() must be able to end.
         self.thread = threading.Thread(target=self._run, name=label, daemon=True)
@@ -190,7 +192,7 @@ class Engine:
             finally:
                 answered.set()
 
-        if threading.current_thread() is self.thread:
+        if self.helm.is_mine():
             return question()
         if not self.thread.is_alive():
             raise SessionClosed("the session is closed")
@@ -219,7 +221,7 @@ class Engine:
             )
             over.wait(GOODBYE_LIMIT_S + STOP_LIMIT_S)
             self.callbacks.stop(STOP_LIMIT_S, drop=drop_callbacks)
-            self.loop.stop()
+            self.helm.stop()
             self.thread.join()
         self.side.stop(STOP_LIMIT_S)
         # Objects of an ended session wait for the garbage collector; megabytes must not.
@@ -294,7 +296,7 @@ class Engine:
 
     def _run(self) -> None:
         try:
-            self.loop.run(self)
+            self.helm.run()
         finally:
             if self.roster is not None:
                 self.roster.close()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Protocol, Self
 
 from hxgrid.errors import HxGridError, SessionClosed, TaskError
@@ -173,10 +174,15 @@ class SessionLife:
             advice="Call hxgrid.connect() in the child.",
         )
 
-    def check_waitable(self) -> None:
-        """Raise if nothing will ever happen in this session any more."""
+    def attend(self, is_over: Callable[[], bool], deadline: float | None) -> None:
+        """Turn the loop for a thread that waits for the only task; part of `task.Home`.
+
+        Raises if nothing will ever happen in this session any more.
+        """
         if self._closed.is_set() or lifetime.is_forked(self):
             self._check_usable()
+        if self._intake.open_count == 1 and self._journal is None:
+            self._engine.helm.turn_until(is_over, deadline)
 
     def __enter__(self) -> Self:
         self._check_usable()

@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from hxgrid.errors import AttemptRecord, TaskError
 from hxgrid.streams import Stream
 from hxgrid.streams.compression import unpack
 from hxgrid.user.core.task import TaskRecord
 from hxgrid.user.failures import AgentNames, error_of, history
-from hxgrid.user.waiting import closed_gate, open_gate, pass_gate
+from hxgrid.user.waiting import closed_gate, deadline_after, open_gate, pass_gate
 from hxgrid.wire.batches import ResultRecord
 from hxgrid.wire.limits import MAX_PAYLOAD_BYTES
 from hxgrid.wire.messages import AttemptFlag
 
-_COMPRESSED = int(AttemptFlag.COMPRESSED)
+_COMPRESSED: Final = int(AttemptFlag.COMPRESSED)
 
 Finalize = Callable[..., object]
 
@@ -48,8 +48,11 @@ class Home(Protocol):
     def collect(self, task_id: int) -> None:
         """Forget a failure: the application has seen it."""
 
-    def check_waitable(self) -> None:
-        """Raise if nothing will ever happen any more."""
+    def attend(self, is_over: Callable[[], bool], deadline: float | None) -> None:
+        """Do for a thread that is about to wait what can be done; returns at any time.
+
+        Raises if nothing will ever happen any more.
+        """
 
 
 class Task:
@@ -188,12 +191,15 @@ class Task:
     def _wait(self, timeout: float | None) -> None:
         if self._has_ended:
             return
-        self._home.check_waitable()
+        deadline = deadline_after(timeout)
+        self._home.attend(self._is_over, deadline)
+        if self._is_over():
+            return
         with _making_gates:
             gate = self._gate
             if gate is None:
                 gate = self._gate = closed_gate()
-        if not pass_gate(gate, self._is_over, timeout):
+        if not pass_gate(gate, self._is_over, deadline):
             raise TimeoutError(f"task {self.id} has not ended in {timeout:g} s: {self.why()}")
 
     def _is_over(self) -> bool:

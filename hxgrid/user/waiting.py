@@ -46,9 +46,8 @@ def open_gate(gate: threading.Lock) -> None:
         pass
 
 
-def pass_gate(gate: threading.Lock, is_open: Callable[[], bool], timeout: float | None) -> bool:
-    """Wait until the gate is open, and `is_open` therefore true; False: the time is over first."""
-    deadline = deadline_after(timeout)
+def pass_gate(gate: threading.Lock, is_open: Callable[[], bool], deadline: float | None) -> bool:
+    """Wait until the gate is open, and `is_open` therefore true; False: the deadline is first."""
     while not is_open():
         if gate.acquire(timeout=_left(deadline)):
             open_gate(gate)  # for the next one

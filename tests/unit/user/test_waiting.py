@@ -11,9 +11,10 @@ from hxgrid.user.waiting import closed_gate, open_gate, pass_gate, wait_event, w
 def test_a_gate_lets_nobody_pass_before_it_is_open_and_everybody_after() -> None:
     gate = closed_gate()
     opened: list[bool] = []
+    later = time.monotonic() + 20.0
     passed: list[bool] = []
     waiters = [
-        threading.Thread(target=lambda: passed.append(pass_gate(gate, lambda: bool(opened), 20)))
+        threading.Thread(target=lambda: passed.append(pass_gate(gate, lambda: bool(opened), later)))
         for _ in range(5)
     ]
     for waiter in waiters:
@@ -29,7 +30,7 @@ def test_a_gate_lets_nobody_pass_before_it_is_open_and_everybody_after() -> None
 
 def test_every_wait_ends_in_time() -> None:
     began_at = time.monotonic()
-    assert not pass_gate(closed_gate(), lambda: False, 0.05)
+    assert not pass_gate(closed_gate(), lambda: False, time.monotonic() + 0.05)
     assert not wait_event(threading.Event(), 0.05)
     condition = threading.Condition()
     with condition:
