@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hxgrid.blobs.store import BlobStore
 from hxgrid.ids import new_boot_id
@@ -48,13 +48,13 @@ if TYPE_CHECKING:
     from hxgrid.clock import Clock
     from hxgrid.settings import AgentSettings
 
-SAMPLE_S = 1.0
+SAMPLE_S: Final = 1.0
 """How often the computer is looked at."""
 
-ADDRESSES_S = 10.0
+ADDRESSES_S: Final = 10.0
 """How long the list of our addresses is believed: cables come and go."""
 
-LEAVE_LIMIT_S = 1.5
+LEAVE_LIMIT_S: Final = 1.5
 """What sessions and processes get when the agent ends; what is left then is killed."""
 
 

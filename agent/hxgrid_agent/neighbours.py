@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hxgrid.blobs.proof import prove
 from hxgrid.errors import ProtocolError
@@ -48,17 +48,17 @@ from hxgrid_agent.core import events as ev
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
 
-IDLE_S = 5.0
+IDLE_S: Final = 5.0
 """A connection that nothing is wanted of is closed after this."""
 
-SEEK_AGAIN_S = 0.3
+SEEK_AGAIN_S: Final = 0.3
 """After so long without the right answer all addresses are tried anew."""
 
-MAX_NEIGHBOURS_ASKED = 64
+MAX_NEIGHBOURS_ASKED: Final = 64
 """Connections to neighbours at once."""
 
-_CHUNK = int(Batch.CHUNK)
-_BLOB = int(ChunkOf.BLOB)
+_CHUNK: Final = int(Batch.CHUNK)
+_BLOB: Final = int(ChunkOf.BLOB)
 
 
 class _Line:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from hxgrid.logs import get_logger
 from hxgrid.transport.loop import Loop
@@ -24,8 +24,10 @@ from hxgrid_agent.probes.affinity import pin
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
 
-SHORT_POLL_S = 0.02
+SHORT_POLL_S: Final = 0.02
 """How often a process is looked at that has been killed or has closed its socket."""
+
+_new: Final = tuple.__new__  # without the layer of Python that named tuples have
 
 
 class Processes:
@@ -204,7 +206,7 @@ class Processes:
     def _report(self, number: int, process: TaskProcess, event: said.SlotEvent) -> None:
         match event:
             case said.Ended(records, files):
-                self._on_event(ev.AttemptsEnded(number, records, files))
+                self._on_event(_new(ev.AttemptsEnded, (number, records, files)))
             case said.Ready(notes):
                 self._tell_notes(notes)
                 if self._processors:

@@ -16,7 +16,7 @@ import mmap
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hxgrid.errors import RemoteProtocolError
 from hxgrid.logs import get_logger
@@ -34,15 +34,15 @@ from hxgrid_agent.uploads import Uploading
 if TYPE_CHECKING:
     from hxgrid.clock import Clock
 
-_INPUT = int(ChunkOf.INPUT)
-_RESULT = int(ChunkOf.RESULT)
-_BLOB = int(ChunkOf.BLOB)
+_INPUT: Final = int(ChunkOf.INPUT)
+_RESULT: Final = int(ChunkOf.RESULT)
+_BLOB: Final = int(ChunkOf.BLOB)
 
-MAX_MAPPED_RESULTS = 64
+MAX_MAPPED_RESULTS: Final = 64
 """Results of one connection that are on their way at once: each mapping holds a file handle, of
 which there may be fewer than results."""
 
-MAX_LAG_BYTES = 12 * 1024 * 1024
+MAX_LAG_BYTES: Final = 12 * 1024 * 1024
 """Of blobs received and not yet on the disk; beyond it nobody gets credit for more."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hxgrid.logs import get_logger
 from hxgrid.transport.flow import Outbox, RateLimit
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from hxgrid.clock import Clock
     from hxgrid.wire.batches import Buffer
 
-_BLOB = int(ChunkOf.BLOB)
+_BLOB: Final = int(ChunkOf.BLOB)
 
 
-FORGET_AFTER_S = 30.0
+FORGET_AFTER_S: Final = 30.0
 """A neighbour closes a connection that it does not use after `neighbours.IDLE_S`. Until then what
 was sent and taken in counts on: both ends began to count together."""
 

@@ -20,7 +20,7 @@ import contextlib
 import io
 import os
 import struct
-from typing import TYPE_CHECKING, Any, Self, final, overload
+from typing import TYPE_CHECKING, Any, Final, Self, final, overload
 
 from hxgrid.streams.buffers import flat_view, map_file
 from hxgrid.streams.errors import StreamClosed, StreamEnd, StreamInUse, StreamReadOnly
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
     from _typeshed import ReadableBuffer, StrPath, WriteableBuffer
 
-_LENGTH = struct.Struct("<I")
-_BYTE_ORDERS = ("@", "=", "<", ">", "!")
-_PEEK_BYTES = 8192
+_LENGTH: Final = struct.Struct("<I")
+_BYTE_ORDERS: Final = ("@", "=", "<", ">", "!")
+_PEEK_BYTES: Final = 8192
 
 
 @final

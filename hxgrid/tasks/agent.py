@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from hxgrid.errors import DataUnavailable, HxGridError
 from hxgrid.streams import Stream
@@ -18,7 +18,7 @@ from hxgrid.streams.buffers import map_file
 from hxgrid.tasks.locks import GlobalLock
 from hxgrid.tasks.page import SharedPage, flag_of
 
-_SUSPENDED_POLL_S = 0.02
+_SUSPENDED_POLL_S: Final = 0.02
 
 
 class Link(Protocol):

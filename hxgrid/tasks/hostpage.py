@@ -15,17 +15,17 @@ from __future__ import annotations
 
 import enum
 import struct
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from hxgrid.tasks.page import SharedPage
 
-CRASH_AT = 5120
-THREADS_AT = 5248
-THREADS = 1024
-_STAMP = struct.Struct("<QdIIQ32x")
-_CRASH = struct.Struct("<IIQIIQ")
-STAMP_BYTES = _STAMP.size
-HOST_PAGE_BYTES = THREADS_AT + THREADS * STAMP_BYTES
+CRASH_AT: Final = 5120
+THREADS_AT: Final = 5248
+THREADS: Final = 1024
+_STAMP: Final = struct.Struct("<QdIIQ32x")
+_CRASH: Final = struct.Struct("<IIQIIQ")
+STAMP_BYTES: Final = _STAMP.size
+HOST_PAGE_BYTES: Final = THREADS_AT + THREADS * STAMP_BYTES
 
 
 class Phase(enum.IntEnum):
@@ -91,4 +91,4 @@ class HostPage(SharedPage):
         return Crash(CrashKind(kind), *others) if kind in _KINDS else None
 
 
-_KINDS = frozenset(CrashKind)
+_KINDS: Final = frozenset(CrashKind)

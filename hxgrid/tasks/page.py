@@ -26,18 +26,18 @@ from __future__ import annotations
 
 import mmap
 import os
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-RING = 4096
+RING: Final = 4096
 """Attempts that one process can hold; a power of two."""
-FLAGS_AT = 1024
-_TEXT_AT = 64
-_MAX_TEXT_BYTES = FLAGS_AT - _TEXT_AT
-PAGE_BYTES = FLAGS_AT + RING
+FLAGS_AT: Final = 1024
+_TEXT_AT: Final = 64
+_MAX_TEXT_BYTES: Final = FLAGS_AT - _TEXT_AT
+PAGE_BYTES: Final = FLAGS_AT + RING
 
 # Words by their place in the page, counted in eights of bytes.
 _SUSPENDED, _SERIAL, _STARTED, _BEATS, _OUTPUT, _REPORTER, _FRACTION, _TEXT_BYTES = range(8)

@@ -8,7 +8,7 @@ output or raises; `judge` turns what was raised into an outcome and a reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hxgrid.errors import TaskCancelled
 from hxgrid.streams import Stream
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from hxgrid.tasks.agent import TaskAgent
 
 # How an attempt ended, as the plain numbers that a task process writes into its frames.
-DONE = Outcome.DONE.value
-FAILED = Outcome.FAILED.value
-CANCELLED = Outcome.CANCELLED.value
-NOT_STARTED = Outcome.NOT_STARTED.value
-UNUSABLE = Outcome.UNUSABLE.value
+DONE: Final = Outcome.DONE.value
+FAILED: Final = Outcome.FAILED.value
+CANCELLED: Final = Outcome.CANCELLED.value
+NOT_STARTED: Final = Outcome.NOT_STARTED.value
+UNUSABLE: Final = Outcome.UNUSABLE.value
 
 Buffer = bytes | bytearray | memoryview
 Runner = Callable[[Buffer], Buffer]

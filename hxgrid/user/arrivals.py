@@ -7,6 +7,7 @@ keeps it too, because nothing is acknowledged.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from hxgrid.errors import StoreError
 from hxgrid.logs import get_logger
@@ -16,10 +17,10 @@ from hxgrid.wire.batches import Chunk, Key, ResultRecord
 from hxgrid.wire.documents import pack_reason
 from hxgrid.wire.messages import AttemptFlag, ChunkOf, Outcome, Reason
 
-_CHUNKED = int(AttemptFlag.CHUNKED)
-_RESULT = int(ChunkOf.RESULT)
+_CHUNKED: Final = int(AttemptFlag.CHUNKED)
+_RESULT: Final = int(ChunkOf.RESULT)
 
-_log = get_logger("user")
+_log: Final = get_logger("user")
 
 
 class Arrivals:

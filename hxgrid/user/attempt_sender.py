@@ -32,10 +32,10 @@ from hxgrid.wire.messages import Batch, Outcome, Reason
 ACKNOWLEDGE_AFTER_S: Final = 0.02
 """Few results are acknowledged after so long."""
 
-_CANCELLED = int(Outcome.CANCELLED)
-_NOT_STARTED = int(Outcome.NOT_STARTED)
-_FAILED = int(Outcome.FAILED)
-_REFUSED = int(Outcome.REFUSED)
+_CANCELLED: Final = int(Outcome.CANCELLED)
+_NOT_STARTED: Final = int(Outcome.NOT_STARTED)
+_FAILED: Final = int(Outcome.FAILED)
+_REFUSED: Final = int(Outcome.REFUSED)
 
 
 class AttemptSender:

@@ -87,7 +87,8 @@ from hxgrid.wire.messages import (
 GOODBYE_LIMIT_S: Final = 0.5
 """How long a closing session waits for agents to say that nothing of it is left."""
 
-_log = get_logger("user")
+_log: Final = get_logger("user")
+_new: Final = tuple.__new__  # without the layer of Python that named tuples have
 
 
 class Driver:
@@ -207,7 +208,7 @@ class Driver:
                 self._heard.append((link.agent, None))
         if self._heard:
             heard, self._heard = self._heard, []
-            self.feed(AgentsHeard(heard))
+            self.feed(_new(AgentsHeard, (heard,)))
         if not self.due:
             return
         due, self.due = self.due, {}
@@ -288,7 +289,7 @@ class Driver:
             self.journal.note(action.completions)
         finished = self._delivery.complete(action.completions)
         if finished:
-            self.feed(TasksFinalized(finished))
+            self.feed(_new(TasksFinalized, (finished,)))
 
     def _fail(self, action: FailTasks) -> None:
         for record in action.tasks:
@@ -303,7 +304,7 @@ class Driver:
     def on_results(self, link: AgentLink, records: Sequence[ResultRecord]) -> None:
         """Attempts have ended; part of `LinkOwner`."""
         link.was_heard = False  # this tells the core as well
-        self.feed(AttemptsEnded(link.agent, records))
+        self.feed(_new(AttemptsEnded, (link.agent, records)))
 
     def on_document(self, link: AgentLink, document: Document) -> None:
         """Some other document has arrived; part of `LinkOwner`."""
@@ -400,7 +401,7 @@ class Driver:
         if self.journal is not None:
             tasks = self.journal.hold(tasks)
         if tasks:
-            self.feed(TasksSubmitted(tasks))
+            self.feed(_new(TasksSubmitted, (tasks,)))
 
     def _answer(self, link: AgentLink, name: str, answer: DataAnswer) -> None:
         if self.journal is not None:

@@ -30,7 +30,7 @@ from hxgrid.user.waiting import deadline_after, wait_until_true
 SPILL_FROM_BYTES: Final = 4096
 """Smaller inputs stay in memory: their record is as large as they are."""
 
-_log = get_logger("user")
+_log: Final = get_logger("user")
 
 
 class Spilled(Protocol):

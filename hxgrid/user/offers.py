@@ -36,9 +36,9 @@ the cost of submitting a small task."""
 
 Modules = str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | ModuleSet
 
-_ANY = "any"
-_NOT_IDENTITY = {"function", "label", "time_limit_s", "no_progress_limit_s"}
-_log = get_logger("user")
+_ANY: Final = "any"
+_NOT_IDENTITY: Final = {"function", "label", "time_limit_s", "no_progress_limit_s"}
+_log: Final = get_logger("user")
 
 
 class Offered(NamedTuple):

@@ -8,6 +8,7 @@ no concern to us any more.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from hxgrid.wire.batches import AttemptRecord, Key
 from hxgrid.wire.messages import AttemptFlag, Outcome
@@ -23,8 +24,8 @@ from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.settings import MAX_SESSION_ATTEMPTS
 from hxgrid_agent.core.table import Table
 
-_CHUNKED = int(AttemptFlag.CHUNKED)
-_READY = FunctionState.READY
+_CHUNKED: Final = int(AttemptFlag.CHUNKED)
+_READY: Final = FunctionState.READY
 
 
 class Admission:

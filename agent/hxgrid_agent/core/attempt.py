@@ -16,6 +16,7 @@ acknowledgement or with its session.
 from __future__ import annotations
 
 import enum
+from typing import Final
 
 from hxgrid.wire.batches import AttemptRecord, Key, ResultRecord
 from hxgrid.wire.documents import pack_reason
@@ -33,7 +34,7 @@ class Phase(enum.IntEnum):
     ENDED = 4
 
 
-_ALONE = int(AttemptFlag.ALONE)
+_ALONE: Final = int(AttemptFlag.ALONE)
 
 
 class FunctionState(enum.Enum):

@@ -8,6 +8,7 @@ the place of the one sent before, so that the user is not left waiting for the r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from hxgrid.wire.batches import Key, ResultRecord
 from hxgrid.wire.messages import Outcome, Reason
@@ -24,17 +25,18 @@ from hxgrid_agent.core.process import SlotProcess
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.table import Table
 
-_NEW_WEIGHT = 0.2
+_NEW_WEIGHT: Final = 0.2
 """Part of the newest measurement in a function's average: the last dozen calls decide."""
 
-_MOST_SURPRISE = 4.0
+_MOST_SURPRISE: Final = 4.0
 """A call counts for at most so many times the average: task processes run at idle priority, and one
 that had to stand aside for a moment says nothing about its function."""
 
-_CLOCK_S = 1e-5
+_CLOCK_S: Final = 1e-5
 """So that an average of nothing, by a coarse clock, can grow."""
 
-_SAID_NO = (Outcome.FAILED, Outcome.CRASHED)
+_SAID_NO: Final = (Outcome.FAILED, Outcome.CRASHED)
+_new: Final = tuple.__new__  # without the layer of Python that named tuples have
 
 
 class Endings:
@@ -86,7 +88,7 @@ class Endings:
         if session.is_ending:
             self.forget(session, [attempt.key for attempt in ended])
         elif ended:
-            table.out.append(SendResults(session, ended))
+            table.out.append(_new(SendResults, (session, ended)))
 
     def returned(self, event: AttemptsReturned, process: SlotProcess, session: Session) -> None:
         """Take attempts back that a process has not started."""

@@ -8,6 +8,8 @@ unless it is the same offer and still good.
 
 from __future__ import annotations
 
+from typing import Final
+
 from hxgrid.wire.messages import FunctionOffer
 from hxgrid_agent.core.actions import LayOutFunction
 from hxgrid_agent.core.admission import Admission
@@ -97,7 +99,7 @@ class Functions:
             process.functions.discard(function.id)
 
 
-_GOOD = (FunctionState.FETCHING, FunctionState.READY)
+_GOOD: Final = (FunctionState.FETCHING, FunctionState.READY)
 
 
 def _objection(offer: FunctionOffer, settings: CoreSettings) -> str:

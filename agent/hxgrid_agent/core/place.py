@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hxgrid.wire.messages import FileEntry
 
@@ -23,7 +23,7 @@ class Place(NamedTuple):
     is_alone: bool
 
 
-ANYWHERE = Place(0, False)
+ANYWHERE: Final = Place(0, False)
 """Where Python functions run."""
 
 

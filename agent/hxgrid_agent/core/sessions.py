@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from typing import Final
 
 from hxgrid.wire.messages import (
     CancelAll,
@@ -43,7 +44,7 @@ from hxgrid_agent.core.settings import END_GRACE_S
 from hxgrid_agent.core.table import Table
 from hxgrid_agent.core.uploads import Uploads
 
-CLOSE_ANYWAY_S = 1.5
+CLOSE_ANYWAY_S: Final = 1.5
 """A process that the system cannot kill (stuck in the kernel) does not hold its session longer."""
 
 

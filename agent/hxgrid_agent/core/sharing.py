@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from typing import Final
 
 from hxgrid_agent.core.actions import RunAttempts, TellFunction
 from hxgrid_agent.core.attempt import Attempt, Phase
@@ -29,8 +30,9 @@ from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.settings import HAND_OVER_COUNT, HAND_OVER_S, MOST_HANDED_OVER
 from hxgrid_agent.core.table import Table
 
-_QUEUED = Phase.QUEUED
-_HANDED = Phase.HANDED
+_QUEUED: Final = Phase.QUEUED
+_HANDED: Final = Phase.HANDED
+_new: Final = tuple.__new__  # without the layer of Python that named tuples have
 
 
 class Dealer:
@@ -121,7 +123,7 @@ class Dealer:
         table.waiting -= len(attempts)
         if not session.queued:
             table.hungry.pop(session.handle, None)
-        table.out.append(RunAttempts(process, attempts))
+        table.out.append(_new(RunAttempts, (process, attempts)))
 
     def _give_slot(self, session: Session, process: SlotProcess, now: float) -> None:
         process.slots[heapq.heappop(self._table.free_slots)] = now

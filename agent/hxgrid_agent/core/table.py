@@ -8,7 +8,7 @@ changed together with what they count.
 from __future__ import annotations
 
 import heapq
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from hxgrid.wire.batches import ResultRecord
 from hxgrid.wire.messages import AttemptFlag, Document
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hxgrid_agent.core.session import Session
     from hxgrid_agent.core.settings import CoreSettings
 
-_CHUNKED = int(AttemptFlag.CHUNKED)
+_CHUNKED: Final = int(AttemptFlag.CHUNKED)
 
 
 class Table:

@@ -15,7 +15,7 @@ and for nothing but asking for blobs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 from hxgrid.blobs.proof import is_proven
 from hxgrid.wire.messages import BlobAnswer, ExpectNeighbour, NeighbourDone, NeighbourRequest
@@ -30,16 +30,16 @@ from hxgrid_agent.core.events import UploadEnded
 from hxgrid_agent.core.session import Session
 from hxgrid_agent.core.table import Table
 
-MAX_UPLOADS_PER_PEER = 4
+MAX_UPLOADS_PER_PEER: Final = 4
 """Blobs that one neighbour fetches at once."""
 
-MAX_KEYS = 10_000
+MAX_KEYS: Final = 10_000
 """Of neighbours that one session's user may announce."""
 
-SIGN_S = 0.3
+SIGN_S: Final = 0.3
 """A neighbour that waits hears so often that we are there; it waits for a second."""
 
-SILENT_S = 10.0
+SILENT_S: Final = 10.0
 """A neighbour that takes in nothing for so long gets nothing more."""
 
 

@@ -16,6 +16,7 @@ does not wait for the owner. Time spent frozen counts for nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from hxgrid.wire.batches import Key
 from hxgrid.wire.messages import Outcome
@@ -27,12 +28,12 @@ from hxgrid_agent.core.process import ProcessState, SlotProcess
 from hxgrid_agent.core.settings import PROGRESS_LAG_S, TAKE_BACK_AFTER_S
 from hxgrid_agent.core.table import Table
 
-_NEVER = float("inf")
+_NEVER: Final = float("inf")
 
-_LEAST_CPU_S = 0.005
+_LEAST_CPU_S: Final = 0.005
 """Processor time below this is no sign of life: the system counts in ticks."""
 
-_LEAST_OWN_TIME_S = 0.1
+_LEAST_OWN_TIME_S: Final = 0.1
 """A cancelled attempt that has only just become the first of its process gets so long."""
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import socket
 from collections import deque
+from typing import Final
 
 from hxgrid_agent.execution import frames, platform
 from hxgrid_agent.execution.frames import FrameReader
 
-_RECEIVE_BYTES = 256 * 1024
+_RECEIVE_BYTES: Final = 256 * 1024
 
 
 class Channel:

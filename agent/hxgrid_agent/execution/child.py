@@ -19,7 +19,7 @@ import sys
 import threading
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from hxgrid.errors import StoreError
 from hxgrid.tasks.agent import TaskAgent
@@ -43,16 +43,16 @@ from hxgrid_agent.execution.outputs import Inputs, Outputs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_QUIET_S = 0.1
+_QUIET_S: Final = 0.1
 """A process that is not wanted for so long after its start gets on with what can be done ahead."""
-_BEAT_S = 0.4
+_BEAT_S: Final = 0.4
 """Well inside the time after which the agent suspects a process that does not beat."""
-_SHORT_S = 0.0003
+_SHORT_S: Final = 0.0003
 """The result before an attempt of this length is held back: it will not wait for long."""
-_HOLD_S = 0.001
-_HOLD_COUNT = 128
-_HOLD_BYTES = 256 * 1024
-_MARK_AFTER_S = 0.00005
+_HOLD_S: Final = 0.001
+_HOLD_COUNT: Final = 128
+_HOLD_BYTES: Final = 256 * 1024
+_MARK_AFTER_S: Final = 0.00005
 """After an attempt of this length it does not matter that marking the output costs a quarter of a
 microsecond. Output of shorter ones is told apart batch by batch only."""
 

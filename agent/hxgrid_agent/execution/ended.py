@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from hxgrid.wire.batches import Key, ResultRecord
 from hxgrid.wire.limits import SMALL_PAYLOAD_BYTES
@@ -13,8 +14,8 @@ from hxgrid_agent.execution import frames
 from hxgrid_agent.execution.events import Ended
 from hxgrid_agent.execution.frames import IN_FILE, FrameError
 
-_LAST_OUTCOME = max(Outcome)
-_CHUNKED = int(AttemptFlag.CHUNKED)
+_LAST_OUTCOME: Final = max(Outcome)
+_CHUNKED: Final = int(AttemptFlag.CHUNKED)
 
 
 def read_ended(
@@ -45,7 +46,7 @@ def read_ended(
             task, attempt, outcome, flags, where, stored, raw, started_at, ended_at, payload
         )  # fmt: skip
         records.append(new(kind, fields))
-    return Ended(records, files)
+    return new(Ended, (records, files))
 
 
 def _output_file(path: Path, stored_bytes: int) -> str:

@@ -14,54 +14,59 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 # agent to process
-SETUP = 1
+SETUP: Final = 1
 """JSON: `page`, the path of the shared page, and for a host process `libraries`, a folder in which
 the loader looks for libraries. The first frame."""
-ASSIGN = 2
+ASSIGN: Final = 2
 """JSON: the session that the process works for; see `Assignment`."""
-FUNCTION = 3
+FUNCTION: Final = 3
 """JSON: `function`, an id, and `spec`, the fields of a `FunctionSpec`."""
-RUN = 4
+RUN: Final = 4
 """A batch of attempts."""
-TAKE_BACK = 5
+TAKE_BACK: Final = 5
 """Serials (u64 each) of attempts that are wanted back if they have not begun."""
-DATA = 6
+DATA: Final = 6
 """JSON: `request`, `path` or null, `text`: the answer to DATA_WANTED."""
-END = 7
+END: Final = 7
 """Empty: run the last hooks and end."""
-THREADS = 8
+THREADS: Final = 8
 """JSON: `count`: how many attempts a host process may run at a time from now on."""
-FORGET_DATA = 9
+FORGET_DATA: Final = 9
 """JSON: `names`, or null for all: global data that must be asked for again."""
 
 # process to agent
-READY = 16
+READY: Final = 16
 """JSON: `notes`, what could not be done to make the process unobtrusive. The first frame."""
-RESULTS = 17
+RESULTS: Final = 17
 """A batch of ended attempts."""
-RETURNED = 18
+RETURNED: Final = 18
 """Serials (u64 each) of attempts that were wanted back and have not begun."""
-DATA_WANTED = 19
+DATA_WANTED: Final = 19
 """JSON: `request`, `name`."""
-DATA_FREED = 20
+DATA_FREED: Final = 20
 """JSON: `name`, or null for all."""
 
-IN_FILE = 0x80
+IN_FILE: Final = 0x80
 """Flag of a record beside those of `AttemptFlag`: the payload lies in a file."""
-COMPRESSED = 1
+COMPRESSED: Final = 1
 """As in `AttemptFlag`."""
 
-MAX_BODY_BYTES = 4 * 1024 * 1024
+MAX_BODY_BYTES: Final = 4 * 1024 * 1024
 """What a process may send in one frame. Results are sent at 256 KiB and hold 64 KiB at most."""
 
-_HEAD = struct.Struct("<IB")
-_COUNT = struct.Struct("<I")
-_RUN = struct.Struct("<QIBQI")
-_RESULT = struct.Struct("<QBBQQddH")
-_SERIAL = struct.Struct("<Q")
+_HEAD: Final = struct.Struct("<IB")
+_COUNT: Final = struct.Struct("<I")
+_RUN: Final = struct.Struct("<QIBQI")
+_RESULT: Final = struct.Struct("<QBBQQddH")
+_SERIAL: Final = struct.Struct("<Q")
+
+_HEAD_BYTES: Final = _HEAD.size
+_COUNT_BYTES: Final = _COUNT.size
+_RUN_BYTES: Final = _RUN.size
+_RESULT_BYTES: Final = _RESULT.size
 
 Buffer = bytes | bytearray | memoryview
 
@@ -152,9 +157,9 @@ def pack_run(runs: Sequence[Run]) -> bytes:
 def read_run(body: bytes) -> list[Run]:
     """Read a RUN."""
     (count,) = _COUNT.unpack_from(body)
-    end = _COUNT.size + count * _RUN.size
+    end = _COUNT_BYTES + count * _RUN_BYTES
     runs: list[Run] = []
-    for serial, function, flags, raw_bytes, size in _RUN.iter_unpack(body[_COUNT.size : end]):
+    for serial, function, flags, raw_bytes, size in _RUN.iter_unpack(body[_COUNT_BYTES:end]):
         start, end = end, end + size
         runs.append((serial, function, flags, raw_bytes, body[start:end]))
     return runs
@@ -169,15 +174,15 @@ def pack_results(results: Sequence[Result]) -> bytes:
 
 def read_results(body: bytes, max_payload_bytes: int, last_outcome: int) -> list[Result]:
     """Read a RESULTS and check it."""
-    if len(body) < _COUNT.size:
+    if len(body) < _COUNT_BYTES:
         raise FrameError("a batch of results has no count")
     (count,) = _COUNT.unpack_from(body)
-    end = _COUNT.size + count * _RESULT.size
+    end = _COUNT_BYTES + count * _RESULT_BYTES
     if end > len(body):
         raise FrameError(f"{count} results do not fit {len(body)} bytes")
     results: list[Result] = []
     add = results.append
-    for record in _RESULT.iter_unpack(body[_COUNT.size : end]):
+    for record in _RESULT.iter_unpack(body[_COUNT_BYTES:end]):
         serial, outcome, flags, stored, raw, started, ended, thread = record
         start = end
         end += stored
@@ -226,17 +231,17 @@ class FrameReader:
             self._parts = []
         frames = []
         start, end = 0, len(data)
-        need = _HEAD.size
-        while end - start >= _HEAD.size:
+        need = _HEAD_BYTES
+        while end - start >= _HEAD_BYTES:
             size, kind = _HEAD.unpack_from(data, start)
             if self._limit is not None and size > self._limit:
                 raise FrameError(f"a frame of {size} bytes is over the limit of {self._limit}")
-            need = _HEAD.size + size
+            need = _HEAD_BYTES + size
             if end - start < need:
                 break
-            frames.append((kind, data[start + _HEAD.size : start + need]))
+            frames.append((kind, data[start + _HEAD_BYTES : start + need]))
             start += need
-            need = _HEAD.size
+            need = _HEAD_BYTES
         if start < end:
             self._parts = [data[start:]]
             self._have = end - start

@@ -12,6 +12,7 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from hxgrid.tasks.hostpage import HostPage
 from hxgrid.tasks.page import SharedPage
@@ -20,7 +21,7 @@ from hxgrid_agent.execution import frames
 from hxgrid_agent.execution.exits import core_dump, describe_host_exit
 from hxgrid_agent.execution.process import TaskProcess
 
-_LIBRARY_PATHS = {"linux": "LD_LIBRARY_PATH", "darwin": "DYLD_LIBRARY_PATH"}
+_LIBRARY_PATHS: Final = {"linux": "LD_LIBRARY_PATH", "darwin": "DYLD_LIBRARY_PATH"}
 
 
 class HostProcess(TaskProcess):

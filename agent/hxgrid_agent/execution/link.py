@@ -16,14 +16,14 @@ import socket
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from hxgrid.errors import TaskCancelled
 from hxgrid_agent.execution import frames
 from hxgrid_agent.execution.frames import FrameReader
 
-_RECEIVE_BYTES = 256 * 1024
-_CANCEL_POLL_S = 0.05
+_RECEIVE_BYTES: Final = 256 * 1024
+_CANCEL_POLL_S: Final = 0.05
 
 
 class AgentGone(BaseException):
@@ -50,6 +50,7 @@ class Link:
         # Guards `_is_reading` and `_answers`; notified after each reading.
         self._turn = threading.Condition()
         self._is_reading = False
+        self._waiting_count = 0  # threads that wait for another one's reading
         self._answers: dict[int, dict[str, Any]] = {}
         self._requests = itertools.count(1)
 
@@ -97,10 +98,15 @@ class Link:
             with self._turn:
                 if is_over():
                     return
-                if self._is_reading:
+                is_mine = not self._is_reading
+                if is_mine:
+                    self._is_reading = True
+                else:
+                    self._waiting_count += 1
                     self._turn.wait(poll_s)
-                    continue
-                self._is_reading = True
+                    self._waiting_count -= 1
+            if not is_mine:
+                continue
             try:
                 if poll_s is None or select.select([self._channel], [], [], poll_s)[0]:
                     self.receive()
@@ -138,7 +144,8 @@ class Link:
     def _end_turn(self) -> None:
         with self._turn:
             self._is_reading = False
-            self._turn.notify_all()
+            if self._waiting_count:
+                self._turn.notify_all()
 
     # -- sending
 

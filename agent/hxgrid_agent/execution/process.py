@@ -24,6 +24,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from time import monotonic
+from typing import Final
 
 from hxgrid.tasks.page import FLAGS_AT, RING, SharedPage
 from hxgrid.wire.batches import AttemptRecord, Key
@@ -45,13 +46,15 @@ from hxgrid_agent.execution.footprint import private_bytes
 from hxgrid_agent.execution.frames import IN_FILE, Assignment, FrameError
 from hxgrid_agent.execution.held import HeldAttempts
 
-_EXIT_WAIT_S = 0.02
+_EXIT_WAIT_S: Final = 0.02
 """How long after the socket's end the exit status is waited for: it follows within microseconds."""
-_EXIT_POLL_S = 0.001
-_DYING_S = 1.0
+_EXIT_POLL_S: Final = 0.001
+_DYING_S: Final = 1.0
 """How long it may take to die, with many threads and much memory on a busy computer, before it
 counts as one that has closed its socket and lives."""
-_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_ONE_THREAD: Final = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
 """A slot is one processor's worth; numeric libraries would take all there are, in every slot."""
 
 

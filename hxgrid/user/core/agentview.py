@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import enum
 from itertools import islice
+from typing import Final
 
 from hxgrid.user.core.estimates import Estimate
 from hxgrid.user.core.requirements import Requirements
 from hxgrid.user.core.task import Attempt, TaskRecord
 from hxgrid.wire.messages import AgentState, Capabilities, Load, RosterEntry
 
-FIRST_ROUND_TRIP_S = 0.001
-UNKNOWN_S = 1.0
+FIRST_ROUND_TRIP_S: Final = 0.001
+UNKNOWN_S: Final = 1.0
 """What an attempt is taken to last before anything was measured."""
 
 
@@ -31,7 +32,7 @@ class Contact(enum.Enum):
     SUSPECTED = "suspected"
 
 
-CONNECTED = frozenset({Contact.RECONCILING, Contact.OPEN, Contact.SUSPECTED})
+CONNECTED: Final = frozenset({Contact.RECONCILING, Contact.OPEN, Contact.SUSPECTED})
 
 
 class AgentView:
@@ -263,7 +264,7 @@ class AgentView:
         return ""
 
 
-_CONTACT_TEXTS = {
+_CONTACT_TEXTS: Final = {
     Contact.ABSENT: "is not connected",
     Contact.CONNECTING: "is being connected to",
     Contact.RECONCILING: "is telling what it still holds",

@@ -16,7 +16,7 @@ any more is stopped.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
 from hxgrid.user.core.actions import ConnectAgent, DisconnectAgent
 from hxgrid.user.core.agentview import AgentView, Contact
@@ -39,12 +39,12 @@ from hxgrid.user.core.task import Attempt, AttemptState, TaskState
 from hxgrid.wire.batches import Key
 from hxgrid.wire.messages import RosterEntry
 
-SWEEPS_PER_HEARTBEAT = 2.0
-FIRST_RECONNECT_S = 0.25
-LONGEST_RECONNECT_S = 10.0
-RETRIED_REFUSALS = frozenset({"busy", "draining"})
+SWEEPS_PER_HEARTBEAT: Final = 2.0
+FIRST_RECONNECT_S: Final = 0.25
+LONGEST_RECONNECT_S: Final = 10.0
+RETRIED_REFUSALS: Final = frozenset({"busy", "draining"})
 """Reasons that pass by themselves; of the others somebody must change something."""
-ROUND_TRIP_WEIGHT = 0.2
+ROUND_TRIP_WEIGHT: Final = 0.2
 
 
 class Contacts:

@@ -9,14 +9,16 @@ time until one is good. The last fit agent is never cooled: a poor one is better
 
 from __future__ import annotations
 
+from typing import Final
+
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.state import DispatchState
 
-MIN_ROW = 3
+MIN_ROW: Final = 3
 """Failures in a row that count as proof, if that many slots could have failed at once."""
-MAX_DOUBLINGS = 8
-_FAILED = "failed tasks that others can do"
-_WRONG = "gave another result than two other agents"
+MAX_DOUBLINGS: Final = 8
+_FAILED: Final = "failed tasks that others can do"
+_WRONG: Final = "gave another result than two other agents"
 
 
 class Cooling:

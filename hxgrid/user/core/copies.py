@@ -10,28 +10,29 @@ copy each, oldest first, within a budget.
 from __future__ import annotations
 
 from itertools import islice
+from typing import Final
 
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.placement import Placement
 from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
 
-RECALL_ANSWER_S = 0.5
+RECALL_ANSWER_S: Final = 0.5
 """After this time an unanswered recall is taken for "it has started"."""
-MIN_RECALL_S = 0.02
+MIN_RECALL_S: Final = 0.02
 """A backlog that is shorter is gone before it could be moved."""
-MAX_LOOKED_AT = 256
+MAX_LOOKED_AT: Final = 256
 """Entries of a long list that one event may cost."""
-COPIES_AGAIN_S = 0.05
+COPIES_AGAIN_S: Final = 0.05
 """Pause before orphans that nobody could take are offered again, unless something changes."""
-STRAGGLER_MULTIPLE = 3.0
+STRAGGLER_MULTIPLE: Final = 3.0
 """How many times the mean duration makes an attempt a straggler. With lognormal times of sigma 1
 one in twenty is; the budget takes care of those."""
-MIN_STRAGGLER_S = 0.1
+MIN_STRAGGLER_S: Final = 0.1
 """Age below which nothing is a straggler: a busy computer is easily late by some of it."""
-MIN_SCAN_S = 0.05
-LONGEST_SCAN_S = 0.25
-SCAN_SHARE_S = 2e-5
+MIN_SCAN_S: Final = 0.05
+LONGEST_SCAN_S: Final = 0.25
+SCAN_SHARE_S: Final = 2e-5
 """Pause between two looks at all attempts, at least and per attempt: at most a twentieth of a
 core for any number of them."""
 

@@ -15,19 +15,20 @@ others are enough. Agents that nothing is done with *sleep*: they are known, and
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Final
 
 from hxgrid.user.core.agentview import AgentView, Contact
 from hxgrid.user.core.state import DispatchState
 
-MAX_CONNECTING = 64
+MAX_CONNECTING: Final = 64
 """Connections that are made at the same time: each takes several sockets until it is open."""
 
-MORE_PER_SWEEP = 8
+MORE_PER_SWEEP: Final = 8
 """Agents that are tried when tasks wait for a reason that slots do not explain."""
 
-NOT_NEEDED = "the agents that are connected are enough for what there is to do"
-NO_CONNECTION_LEFT = "the session has as many connections as it may have"
-NOT_YET = "others are being connected to first"
+NOT_NEEDED: Final = "the agents that are connected are enough for what there is to do"
+NO_CONNECTION_LEFT: Final = "the session has as many connections as it may have"
+NOT_YET: Final = "others are being connected to first"
 
 
 class Demand:

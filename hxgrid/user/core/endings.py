@@ -10,6 +10,7 @@ started; after any other bad end it fails.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.cooling import Cooling
@@ -22,13 +23,13 @@ from hxgrid.user.core.verification import Verification
 from hxgrid.wire.batches import ResultRecord
 from hxgrid.wire.messages import AttemptFlag, Outcome, Reason
 
-LOST = "lost"
+LOST: Final = "lost"
 """Outcome of an attempt that no RESULTS record told of."""
-_OUTCOME_NAMES = {outcome.value: outcome.name for outcome in Outcome}
-_DONE = int(Outcome.DONE)
-_ALONE = int(AttemptFlag.ALONE)
-_COUNTING = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.UNUSABLE})
-_NEVER_STARTED = frozenset({Outcome.REFUSED, Outcome.NOT_STARTED, Outcome.UNUSABLE})
+_OUTCOME_NAMES: Final = {outcome.value: outcome.name for outcome in Outcome}
+_DONE: Final = int(Outcome.DONE)
+_ALONE: Final = int(AttemptFlag.ALONE)
+_COUNTING: Final = frozenset({Outcome.FAILED, Outcome.CRASHED, Outcome.UNUSABLE})
+_NEVER_STARTED: Final = frozenset({Outcome.REFUSED, Outcome.NOT_STARTED, Outcome.UNUSABLE})
 
 
 class Endings:

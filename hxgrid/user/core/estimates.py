@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import Final
 
 from hxgrid.user.core.settings import DispatchSettings
 
-MAX_WINDOW = 2000
+MAX_WINDOW: Final = 2000
 """Attempts at one agent: what a tiny task's result needs to come back is never more."""
-MIN_HORIZON_S = 0.005
+MIN_HORIZON_S: Final = 0.005
 """Work that an agent should hold ahead of itself, however near it is: the two loops between
 wake up late by about that much on a busy computer."""
-ROUND_TRIPS_AHEAD = 2.0
-SHORT_S = 1.0
+ROUND_TRIPS_AHEAD: Final = 2.0
+SHORT_S: Final = 1.0
 """Below it each slot gets one attempt ahead: slots that began together also end together."""
-SHORTEST_S = 2e-6
+SHORTEST_S: Final = 2e-6
 """Of a measured duration; less is the resolution of a clock."""
-LONGEST_S = 1e8
-_MEMORY = 200
+LONGEST_S: Final = 1e8
+_MEMORY: Final = 200
 """Results that an estimate remembers; a batch of more counts as so many."""
 
 

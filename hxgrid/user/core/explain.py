@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
 from hxgrid.wire.messages import Reason
 
-MAX_EXPLAINED = 100
+MAX_EXPLAINED: Final = 100
 """Waiting tasks that are explained one by one; nobody reads more."""
 
 

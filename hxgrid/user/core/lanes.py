@@ -16,16 +16,17 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import chain
+from typing import Final
 
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.requirements import Requirements
 from hxgrid.user.core.task import TaskRecord
 
-LARGE_BYTES = 4 * 1024 * 1024
+LARGE_BYTES: Final = 4 * 1024 * 1024
 """Inputs below it all fit or all do not; larger ones wait in lanes by powers of two."""
 
 LaneKey = tuple[Requirements | None, int, frozenset[str]]
-NOBODY: frozenset[str] = frozenset()
+NOBODY: Final[frozenset[str]] = frozenset()
 
 
 class Lane:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hxgrid.user.core.actions import (
     AcknowledgeResults,
     Action,
@@ -20,6 +22,8 @@ from hxgrid.user.core.actions import (
 )
 from hxgrid.user.core.task import Attempt, TaskRecord
 from hxgrid.wire.batches import Key, ResultRecord
+
+_new: Final = tuple.__new__  # without the layer of Python that named tuples have
 
 
 class Orders:
@@ -74,7 +78,7 @@ class Orders:
             actions += [*self.disconnects, *self.connects]
             self.disconnects, self.connects = [], []
         if self.acknowledged:
-            actions += [AcknowledgeResults(*item) for item in self.acknowledged.items()]
+            actions += [_new(AcknowledgeResults, item) for item in self.acknowledged.items()]
             self.acknowledged = {}
         if self.cancelled:
             actions += [CancelAttempts(*item) for item in self.cancelled.items()]
@@ -83,10 +87,10 @@ class Orders:
             actions += [RecallAttempts(*item) for item in self.recalled.items()]
             self.recalled = {}
         if self.sends:
-            actions += [SendAttempts(*item) for item in self.sends.items()]
+            actions += [_new(SendAttempts, item) for item in self.sends.items()]
             self.sends = {}
         if self.completions:
-            actions.append(CompleteTasks(self.completions))
+            actions.append(_new(CompleteTasks, (self.completions,)))
             self.completions = []
         if self.comparisons or self.disputes:
             actions += [CompareResults(*each) for each in self.comparisons]

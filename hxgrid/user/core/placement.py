@@ -7,15 +7,16 @@ do, what it should hold ahead; of a short queue each gets its share only.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from hxgrid.user.core.agentview import AgentView
 from hxgrid.user.core.lanes import Lane, can_take
 from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import Attempt, Proof, TaskRecord, TaskState
 
-QUANTUM_S = 0.0005
+QUANTUM_S: Final = 0.0005
 """Work that is dealt at a time: dealing tiny tasks one by one would cost more than they do."""
-COUNTED_BYTES = 65536
+COUNTED_BYTES: Final = 65536
 """Inputs from this size on are counted one by one against free memory."""
 
 

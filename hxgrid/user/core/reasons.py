@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pydantic import ValidationError
 
 from hxgrid.wire.batches import ResultRecord
 from hxgrid.wire.limits import MAX_JSON_BYTES
 from hxgrid.wire.messages import Outcome, Reason
 
-_SENTENCES = {
+_SENTENCES: Final = {
     Outcome.FAILED: "the function failed without saying why",
     Outcome.CRASHED: "its process died",
     Outcome.REFUSED: "the agent refused it without saying why",

@@ -8,6 +8,7 @@ in a lane like any other, in its old place.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from hxgrid.user.core.events import LookupsEnded
 from hxgrid.user.core.lanes import NOBODY
@@ -15,7 +16,7 @@ from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import Attempt, AttemptState, TaskRecord, TaskState
 from hxgrid.user.core.verification import Verification
 
-JOURNAL = "journal"
+JOURNAL: Final = "journal"
 """What stands for the agent in the history of a task that did not run."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 
 class TaskState(enum.Enum):
@@ -28,7 +28,7 @@ class TaskState(enum.Enum):
         return self in _FINAL
 
 
-_FINAL = frozenset({TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED})
+_FINAL: Final = frozenset({TaskState.DONE, TaskState.FAILED, TaskState.CANCELLED})
 
 
 class AttemptState(enum.Enum):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from hxgrid.user.core.lanes import NOBODY
 
-FIRST_BACKOFF_S = 0.25
-LONGEST_BACKOFF_S = 30.0
+FIRST_BACKOFF_S: Final = 0.25
+LONGEST_BACKOFF_S: Final = 30.0
 """Pauses of one agent for one task that it did not take; doubled each time."""
-MAX_LOSSES = 20
+MAX_LOSSES: Final = 20
 """Attempts of one task that may be lost. Not its fault each time, but so often it may be."""
-MAX_ATTEMPTS_EVER = 10_000
+MAX_ATTEMPTS_EVER: Final = 10_000
 """Placements of one task, whatever became of them; the wire counts to 65,535."""
 
 

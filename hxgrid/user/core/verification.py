@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
+from typing import Final
 
 from hxgrid.user.core.actions import Dispute
 from hxgrid.user.core.agentview import AgentView
@@ -26,14 +27,14 @@ from hxgrid.user.core.state import DispatchState
 from hxgrid.user.core.task import AttemptState, Proof, TaskRecord, TaskState
 from hxgrid.wire.batches import ResultRecord
 
-MIN_PATIENCE_S = 5.0
-PATIENCE_RUNS = 4.0
+MIN_PATIENCE_S: Final = 5.0
+PATIENCE_RUNS: Final = 4.0
 """How long a result is held at most: so many times what its own attempt took."""
-MAX_CHECKS = 5
+MAX_CHECKS: Final = 5
 """Attempts at one task beyond the first, for the sake of its proof."""
-MAX_DISPUTES = 1000
-MAX_LOOKED_AT = 256
-MAX_UNSENT = 16
+MAX_DISPUTES: Final = 1000
+MAX_LOOKED_AT: Final = 256
+MAX_UNSENT: Final = 16
 """Chosen tasks without a first attempt that one look steps over: those behind them wait too."""
 
 
