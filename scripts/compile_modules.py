@@ -83,10 +83,15 @@ _BUILD = """
 import sys
 from setuptools import setup
 from mypyc.build import mypycify
+modules = mypycify(sys.argv[1:], opt_level="2", debug_level="0")
+if sys.platform != "win32":
+    # Else each call between two functions takes a detour, in case somebody puts his own in between.
+    for module in modules:
+        module.extra_compile_args.append("-fvisibility=hidden")
 setup(
     name="hxgrid-compiled",
     packages=[],
-    ext_modules=mypycify(sys.argv[1:], opt_level="2", debug_level="0"),
+    ext_modules=modules,
     script_args=["--quiet", "build_ext", "--inplace"],
 )
 """
