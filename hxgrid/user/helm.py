@@ -53,8 +53,10 @@ _SIGNALS: Final = tuple(
 
 # The functions that `signal` wraps turn no numbers into enums and back: a tenth of the time.
 _inner: Final[Any] = sys.modules.get("_signal", signal)
-_get_handler: Callable[[int], Any] = _inner.getsignal
-_set_handler: Callable[[int, Any], Any] = _inner.signal
+_get_handler: Final[Callable[[int], Any]] = _inner.getsignal
+_set_handler: Final[Callable[[int, Any], Any]] = _inner.signal
+_default_handler: Final = signal.default_int_handler
+_frame_at: Final = sys._getframe  # noqa: SLF001 - nothing else is quick
 
 
 class Helm:
@@ -159,7 +161,6 @@ class Helm:
             if not self._helm.acquire(timeout=HAND_OVER_S):
                 self._is_wanted = False
                 return False
-            self._main_thread = threading.main_thread().ident
         self._is_wanted = False
         self._used_at = time.monotonic()
         self._holder = threading.get_ident()
@@ -189,7 +190,7 @@ def _is_free_to_turn() -> bool:
     if sys.gettrace() is not None or sys.getprofile() is not None:
         return False
     try:
-        sys._getframe(sys.getrecursionlimit() - STACK_RESERVE)  # noqa: SLF001 - no other is quick
+        _frame_at(sys.getrecursionlimit() - STACK_RESERVE)
     except ValueError:
         return True  # it is not that deep
     return False
@@ -197,6 +198,6 @@ def _is_free_to_turn() -> bool:
 
 def _has_plain_handlers() -> bool:
     """Say whether no signal but SIGINT makes Python call something, and that as usual."""
-    if _get_handler(signal.SIGINT) is not signal.default_int_handler:
+    if _get_handler(signal.SIGINT) is not _default_handler:
         return False
     return not any(map(callable, map(_get_handler, _SIGNALS)))

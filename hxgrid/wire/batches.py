@@ -45,6 +45,8 @@ _ATTEMPT_BYTES: Final = _ATTEMPT.size
 _RESULT_BYTES: Final = _RESULT.size
 _KEY_BYTES: Final = _KEY.size
 
+_ATTEMPTS: Final = int(Batch.ATTEMPTS)
+_RESULTS: Final = int(Batch.RESULTS)
 _CHUNKED: Final = int(AttemptFlag.CHUNKED)
 _KNOWN_FLAGS: Final = int(AttemptFlag.CHUNKED | AttemptFlag.COMPRESSED | AttemptFlag.ALONE)
 _LAST_OUTCOME: Final = max(Outcome)
@@ -109,7 +111,7 @@ pack_attempt: Final = _ATTEMPT.pack
 
 def join_attempts(handle: int, heads: Sequence[bytes], payloads: Iterable[Buffer]) -> list[bytes]:
     """Make the frame of an ATTEMPTS message from what `pack_attempt` made, and payloads."""
-    return [b"".join([_HEAD.pack(Batch.ATTEMPTS, 0, len(heads), handle), *heads, *payloads])]
+    return [b"".join([_HEAD.pack(_ATTEMPTS, 0, len(heads), handle), *heads, *payloads])]
 
 
 def pack_attempts(handle: int, records: Sequence[AttemptRecord]) -> list[bytes]:
@@ -121,7 +123,7 @@ def pack_attempts(handle: int, records: Sequence[AttemptRecord]) -> list[bytes]:
 def pack_results(handle: int, records: Sequence[ResultRecord]) -> list[bytes]:
     """Make the frame of a RESULTS message."""
     pack = _RESULT.pack
-    parts: list[Buffer] = [_HEAD.pack(Batch.RESULTS, 0, len(records), handle)]
+    parts: list[Buffer] = [_HEAD.pack(_RESULTS, 0, len(records), handle)]
     parts += [pack(*record[:9]) for record in records]
     parts += [record[9] for record in records]
     return [b"".join(parts)]

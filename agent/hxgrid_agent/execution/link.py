@@ -47,8 +47,9 @@ class Link:
         self.held: list[frames.Result] = []
         """Results to be sent, as `frames.Result`."""
         self._send_lock = threading.Lock()
-        # Guards `_is_reading` and `_answers`; notified after each reading.
-        self._turn = threading.Condition()
+        self._lock = threading.Lock()  # guards `_is_reading` and `_answers`
+        self._turn = threading.Condition(self._lock)
+        """Notified after each reading, if somebody waits for that."""
         self._is_reading = False
         self._waiting_count = 0  # threads that wait for another one's reading
         self._answers: dict[int, dict[str, Any]] = {}
@@ -67,7 +68,7 @@ class Link:
 
     def look(self) -> None:
         """Take in what has come, unless another thread is reading anyway. Never waits."""
-        with self._turn:
+        with self._lock:
             if self._is_reading:
                 return
             self._is_reading = True
@@ -87,7 +88,7 @@ class Link:
             return request in self._answers or is_cancelled()
 
         self._read_until(is_over, _CANCEL_POLL_S)
-        with self._turn:
+        with self._lock:
             answer = self._answers.pop(request, None)
         if answer is None:
             raise TaskCancelled(f"cancelled while waiting for global data {name!r}")
@@ -95,7 +96,7 @@ class Link:
 
     def _read_until(self, is_over: Callable[[], bool], poll_s: float | None = None) -> None:
         while True:
-            with self._turn:
+            with self._lock:
                 if is_over():
                     return
                 is_mine = not self._is_reading
@@ -142,7 +143,7 @@ class Link:
             self.send(frames.pack_serials(frames.RETURNED, returned))
 
     def _end_turn(self) -> None:
-        with self._turn:
+        with self._lock:
             self._is_reading = False
             if self._waiting_count:
                 self._turn.notify_all()

@@ -40,6 +40,9 @@ class Ranking:
         self._serial += 1
         entry = (tier, load, agent.index, self._serial, agent)
         self._current[agent] = entry
+        if len(self._current) == 1:
+            self._heap = [entry]  # all others are outdated
+            return
         heap = self._heap
         heappush(heap, entry)
         if len(heap) > 64 + 4 * len(self._current):
