@@ -82,6 +82,7 @@ class Loop:
         self.name = name
         self.error_count = 0
         """Exceptions that callbacks, commands or the handler let escape; the loop goes on."""
+        self.look_at_all_s = LOOK_AT_ALL_S
         self._clock = clock
         self._log = get_logger("transport").bind(loop=name)
         self._waiter = Waiter()
@@ -306,7 +307,7 @@ class Loop:
             return 0
 
     def _look_at_all(self, now: float) -> None:
-        self._look_at_all_at = now + LOOK_AT_ALL_S
+        self._look_at_all_at = now + self.look_at_all_s
         for watch in self._watches.values():
             if watch.socket is not None:
                 watch.touch()

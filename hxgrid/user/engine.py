@@ -307,6 +307,8 @@ class Engine:
 
     def _wake(self) -> None:
         self.driver.wake()
+        if self.intake.open_count != 1:
+            self.helm.call_back()
 
     def _report_called(self, task_ids: list[int]) -> None:
         self.driver.report_finalized(task_ids)

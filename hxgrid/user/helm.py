@@ -40,7 +40,7 @@ HAND_OVER_S: Final = 0.05
 STACK_RESERVE: Final = 300
 """Calls that a turn may be deep, several times over."""
 
-_SIGNALS: Final = tuple(
+SIGNALS: Final = tuple(
     getattr(signal, name)
     for name in (
         *("SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR1", "SIGUSR2", "SIGQUIT"),
@@ -69,6 +69,8 @@ class Helm:
         self._helm = threading.Lock()
         self._holder: int | None = None
         self._main_thread = threading.main_thread().ident
+        self.signals: tuple[int, ...] = SIGNALS
+        """With a handler for one of these, the main thread leaves the loop alone."""
         self._is_wanted = False
         self._used_at = 0.0  # monotonic; when an application's thread last took the helm or left it
         self._call = closed_gate()  # open: the session's thread is to take the helm again
@@ -112,7 +114,7 @@ class Helm:
         if threading.get_ident() != self._main_thread:
             self._turn_until(is_over, deadline)
             return
-        if not _has_plain_handlers():
+        if not self._has_plain_handlers():
             return
         interrupts: list[int] = []
 
@@ -184,6 +186,12 @@ class Helm:
         self._holder = None
         self._helm.release()
 
+    def _has_plain_handlers(self) -> bool:
+        """Say whether no signal but SIGINT makes Python call something, and that as usual."""
+        if _get_handler(signal.SIGINT) is not _default_handler:
+            return False
+        return not any(map(callable, map(_get_handler, self.signals)))
+
 
 def _is_free_to_turn() -> bool:
     """Say whether no debugger looks on and the stack has room for a turn."""
@@ -194,10 +202,3 @@ def _is_free_to_turn() -> bool:
     except ValueError:
         return True  # it is not that deep
     return False
-
-
-def _has_plain_handlers() -> bool:
-    """Say whether no signal but SIGINT makes Python call something, and that as usual."""
-    if _get_handler(signal.SIGINT) is not _default_handler:
-        return False
-    return not any(map(callable, map(_get_handler, _SIGNALS)))

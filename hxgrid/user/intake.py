@@ -30,6 +30,8 @@ from hxgrid.user.waiting import deadline_after, wait_until_true
 SPILL_FROM_BYTES: Final = 4096
 """Smaller inputs stay in memory: their record is as large as they are."""
 
+_SEVERAL: Final = 2
+
 _log: Final = get_logger("user")
 
 
@@ -100,7 +102,8 @@ class Intake:
             ) or not self.open_count
             if has_room:
                 self._append(record, stored)
-                must_wake = self._is_wake_due
+                # The second one tells the session's thread that nobody waits for the first alone.
+                must_wake = self._is_wake_due or self.open_count == _SEVERAL
                 self._is_wake_due = False
         if not has_room:
             return self._add_when_full(record, blocking, timeout)

@@ -17,7 +17,6 @@ import pytest
 import zmq
 
 from hxgrid.clock import MonotonicClock
-from hxgrid.transport import loop as loop_module
 from hxgrid.transport.loop import Loop
 from hxgrid.transport.security import Security
 from hxgrid.transport.sockets import (
@@ -41,6 +40,7 @@ class Party:
 
     def __init__(self, seed: int, stop_after: int) -> None:
         self.loop = Loop(MonotonicClock(), f"party {seed}")
+        self.loop.look_at_all_s = 1e9  # nothing catches what is lost
         self.received = 0
         self.slept_out = 0
         self._chance = random.Random(seed)
@@ -101,11 +101,6 @@ class Party:
 
 
 @pytest.fixture
-def no_net(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loop_module, "LOOK_AT_ALL_S", 1e9)
-
-
-@pytest.fixture
 def context() -> Iterator[Context]:
     made: Context = zmq.Context()
     yield made
@@ -141,19 +136,16 @@ def exchange(context: Context, seed: int, count: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(3))
-@pytest.mark.usefixtures("no_net")
 def test_no_wakeup_is_lost(context: Context, seed: int) -> None:
     exchange(context, seed, 500)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(100, 104))
-@pytest.mark.usefixtures("no_net")
 def test_no_wakeup_is_lost_in_many_exchanges(context: Context, seed: int) -> None:
     exchange(context, seed, 10_000)
 
 
-@pytest.mark.usefixtures("no_net")
 def test_what_is_left_after_one_bite_is_taken_in_the_next_turn(context: Context) -> None:
     party = Party(1, 10)
     ours, theirs = make_socket(context, zmq.PAIR), make_socket(context, zmq.PAIR)
@@ -169,7 +161,6 @@ def test_what_is_left_after_one_bite_is_taken_in_the_next_turn(context: Context)
     party.close(ours, theirs)
 
 
-@pytest.mark.usefixtures("no_net")
 def test_a_touched_socket_is_looked_into_although_its_signal_is_down(context: Context) -> None:
     party = Party(1, 10)
     ours, theirs = make_socket(context, zmq.PAIR), make_socket(context, zmq.PAIR)

@@ -56,6 +56,7 @@ def ended(folder: Path, task: int) -> Attempt:
     return attempt
 
 
+@pytest.mark.replaces
 def test_many_large_results_do_not_use_up_the_file_handles(tmp_path: Path) -> None:
     line = Line()
     before = psutil.Process().num_fds()
@@ -68,6 +69,7 @@ def test_many_large_results_do_not_use_up_the_file_handles(tmp_path: Path) -> No
     assert line.whole == len(attempts)
 
 
+@pytest.mark.replaces
 def test_a_result_that_cannot_be_opened_now_is_sent_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,6 +86,7 @@ def test_a_result_that_cannot_be_opened_now_is_sent_later(
     assert line.whole == 1
 
 
+@pytest.mark.replaces
 def test_a_result_that_is_dropped_before_its_turn_is_not_sent(tmp_path: Path) -> None:
     line = Line()
     attempt = ended(tmp_path, 1)

@@ -14,7 +14,6 @@ import pytest
 
 from hxgrid.clock import MonotonicClock
 from hxgrid.transport.loop import Loop
-from hxgrid.user import helm as rules
 from hxgrid.user.helm import Helm
 from tests.harness.wait import wait_until
 
@@ -72,10 +71,10 @@ class Ship:
 
 
 @pytest.fixture
-def ship(monkeypatch: pytest.MonkeyPatch) -> Iterator[Ship]:
-    # The handler that limits the time of tests would keep the main thread from the helm.
-    monkeypatch.setattr(rules, "_SIGNALS", ())
+def ship() -> Iterator[Ship]:
     ship = Ship()
+    # The handler that limits the time of tests would keep the main thread from the helm.
+    ship.helm.signals = ()
     yield ship
     ship.helm.stop()
     ship.thread.join(LIMIT_S)
@@ -195,7 +194,7 @@ def takes(ship: Ship) -> None:
 
 
 def test_where_something_could_be_raised_in_the_middle_the_loop_is_left_alone(
-    ship: Ship, monkeypatch: pytest.MonkeyPatch
+    ship: Ship,
 ) -> None:
     takes(ship)
     sys.setprofile(lambda *_: None)
@@ -210,7 +209,7 @@ def test_where_something_could_be_raised_in_the_middle_the_loop_is_left_alone(
     finally:
         signal.signal(signal.SIGINT, before)
     takes(ship)
-    monkeypatch.setattr(rules, "_SIGNALS", (signal.SIGTERM,))
+    ship.helm.signals = (signal.SIGTERM,)
     before = signal.signal(signal.SIGTERM, lambda *_: None)
     try:
         assert not turns(ship, 0.1)

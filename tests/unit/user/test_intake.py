@@ -58,14 +58,17 @@ class _Bench:
         return self.spilled[-1]
 
 
-def test_the_loop_is_woken_once_until_it_takes() -> None:
+def test_the_loop_is_woken_once_until_it_takes_and_when_there_are_several() -> None:
     bench = _Bench()
+    bench.add()
+    assert bench.wakes == 1
     for _ in range(3):
         bench.add()
-    assert bench.wakes == 1
-    assert [record.id for record in bench.intake.take()] == [1, 2, 3]
-    bench.add()
     assert bench.wakes == 2
+    assert [record.id for record in bench.intake.take()] == [1, 2, 3, 4]
+    for _ in range(3):
+        bench.add()
+    assert bench.wakes == 3
 
 
 def test_the_count_is_a_limit_and_frees_with_ends() -> None:
