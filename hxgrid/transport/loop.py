@@ -83,6 +83,8 @@ class Loop:
         self.error_count = 0
         """Exceptions that callbacks, commands or the handler let escape; the loop goes on."""
         self.look_at_all_s = LOOK_AT_ALL_S
+        self.on_command: Callback | None = None
+        """Called after each command was given, in the thread that gave it."""
         self._clock = clock
         self._log = get_logger("transport").bind(loop=name)
         self._waiter = Waiter()
@@ -162,10 +164,21 @@ class Loop:
 
         Commands run in the order in which they were given. A busy loop costs no system call here.
         """
+        self.call_in_turn(command)
+        if self.on_command is not None:
+            self.on_command()
+
+    def call_in_turn(self, command: Callback) -> None:
+        """Do the same, for a caller who sees to it that somebody turns the loop."""
         self._commands.append(command)
         if self._is_asleep:
             self._is_asleep = False
             self._waiter.wake()
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether a command waits for the next turn."""
+        return bool(self._commands)
 
     def wake(self) -> None:
         """End the sleep of this turn, or of the next. From any thread or signal handler."""

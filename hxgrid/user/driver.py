@@ -160,9 +160,12 @@ class Driver:
 
     # -- from other threads
 
-    def wake(self) -> None:
-        """Have submitted tasks taken soon."""
-        self._loop.call_soon_threadsafe(self._take_submitted)
+    def wake(self, is_alone: bool) -> None:
+        """Have submitted tasks taken soon. For one alone somebody will probably turn the loop."""
+        if is_alone:
+            self._loop.call_in_turn(self._take_submitted)
+        else:
+            self._loop.call_soon_threadsafe(self._take_submitted)
 
     def post(self, event: Event) -> None:
         """Have an event handled soon."""

@@ -305,10 +305,8 @@ class Engine:
     def _post(self, event: ResultsCompared) -> None:
         self.driver.post(event)
 
-    def _wake(self) -> None:
-        self.driver.wake()
-        if self.intake.open_count != 1:
-            self.helm.call_back()
+    def _wake(self, is_alone: bool) -> None:
+        self.driver.wake(is_alone)
 
     def _report_called(self, task_ids: list[int]) -> None:
         self.driver.report_finalized(task_ids)

@@ -7,10 +7,10 @@ task has ended. Rules:
 
 * Who holds the lock `_helm` turns the loop, nobody else. Everything that "belongs to the loop's
   thread" belongs to the holder.
-* The session's thread holds it unless it has been asked for. Having lent it, it looks now and then
-  and takes it again when nobody has used it for `KEEP_S`, or has used it longer than that: so a
-  series of short tasks costs it one look per `KEEP_S`, and what another thread submits in between
-  waits no longer. When more is open than one task it is called back at once.
+* The session's thread holds it unless it has been asked for. Having lent it, it takes it again when
+  nobody has used it for `KEEP_S`, or has used it longer than that: so a series of short tasks costs
+  it one look per `KEEP_S`. It is called back at once by whatever else is wanted of a loop that
+  nobody turns: a second task, another way of waiting, any command but "here is one task".
 * No exception may be raised in the middle of a turn. Ctrl-C is raised in the main thread, wherever
   that is, so there it is noted while the helm is held and raised afterwards, as `asyncio.Runner`
   does it. Where anything else could be raised (handlers of the application for signals, a stack
@@ -19,6 +19,7 @@ task has ended. Rules:
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -56,7 +57,30 @@ _inner: Final[Any] = sys.modules.get("_signal", signal)
 _get_handler: Final[Callable[[int], Any]] = _inner.getsignal
 _set_handler: Final[Callable[[int, Any], Any]] = _inner.signal
 _default_handler: Final = signal.default_int_handler
+_set_at_fork: Final[Any] = getattr(os, "register_at_fork", None)
 _frame_at: Final = sys._getframe  # noqa: SLF001 - nothing else is quick
+
+
+class _Interrupts:
+    """Notes Ctrl-C, as a handler of the signal module, and ends the sleep of a loop."""
+
+    def __init__(self, loop: Loop) -> None:
+        self.are_there = False
+        self._loop = loop
+
+    def __call__(self, _number: int, _frame: FrameType | None) -> None:
+        self.are_there = True
+        self._loop.wake()
+
+
+def _note_nothing_in_child() -> None:
+    """Let Ctrl-C end a process that another thread has forked off in the middle of a turn."""
+    if isinstance(_get_handler(signal.SIGINT), _Interrupts):
+        _set_handler(signal.SIGINT, _default_handler)
+
+
+if _set_at_fork is not None:
+    _set_at_fork(after_in_child=_note_nothing_in_child)
 
 
 class Helm:
@@ -71,9 +95,12 @@ class Helm:
         self._main_thread = threading.main_thread().ident
         self.signals: tuple[int, ...] = SIGNALS
         """With a handler for one of these, the main thread leaves the loop alone."""
+        self.keep_s = KEEP_S
         self._is_wanted = False
+        self._is_lent = False  # left to the application's threads
         self._used_at = 0.0  # monotonic; when an application's thread last took the helm or left it
         self._call = closed_gate()  # open: the session's thread is to take the helm again
+        loop.on_command = self.call_back
 
     # -- the session's thread
 
@@ -96,19 +123,22 @@ class Helm:
         return self._holder == threading.get_ident()
 
     def call_back(self) -> None:
-        """Have the session's thread look after its loop, if nobody else does."""
-        open_gate(self._call)
+        """Have the session's thread look after its loop at once, if nobody else does."""
+        if self._is_lent and self._holder is None:
+            open_gate(self._call)
 
     def stop(self) -> None:
         """Make `run` return."""
         self._loop.stop()
-        self.call_back()
+        open_gate(self._call)
 
     def turn_until(self, is_over: Callable[[], bool], deadline: float | None) -> None:
         """Turn the loop until `is_over` or the deadline; returns at once where that cannot be.
 
         Call it only when nothing else is expected of the loop. Ctrl-C is raised at the end.
         """
+        if deadline is not None and deadline <= time.monotonic():
+            return
         if not _is_free_to_turn():
             return
         if threading.get_ident() != self._main_thread:
@@ -116,28 +146,20 @@ class Helm:
             return
         if not self._has_plain_handlers():
             return
-        interrupts: list[int] = []
-
-        def note(number: int, _frame: FrameType | None) -> None:
-            interrupts.append(number)
-            self._loop.wake()
-
-        def is_over_or_interrupted() -> bool:
-            return bool(interrupts) or is_over()
-
-        before = _set_handler(signal.SIGINT, note)
+        interrupts = _Interrupts(self._loop)
+        _set_handler(signal.SIGINT, interrupts)
         try:
-            self._turn_until(is_over_or_interrupted, deadline)
+            self._turn_until(lambda: interrupts.are_there or is_over(), deadline)
         finally:
             # From here on an interrupt is raised as ever; nothing is held any more.
-            _set_handler(signal.SIGINT, before)
-        if interrupts:
-            raise KeyboardInterrupt
+            _set_handler(signal.SIGINT, _default_handler)
+            if interrupts.are_there:
+                raise KeyboardInterrupt
 
     # -- inside
 
     def _turn_until(self, is_over: Callable[[], bool], deadline: float | None) -> None:
-        if not self._borrow():
+        if not self._borrow(deadline):
             return
         loop, handler = self._loop, self._handler
         longest_s = LONGEST_SLEEP_S
@@ -151,16 +173,19 @@ class Helm:
         finally:
             self._used_at = time.monotonic()
             self._leave()
-            if self._has_work():
+            if self._has_work() or self._loop.has_commands:
                 self.call_back()
 
-    def _borrow(self) -> bool:
+    def _borrow(self, deadline: float | None) -> bool:
         if not self._helm.acquire(blocking=False):
-            if self._is_wanted:
-                return False  # by another thread
+            if self._is_lent or self._is_wanted:
+                return False  # another thread has it, or is about to
+            limit_s = HAND_OVER_S
+            if deadline is not None:
+                limit_s = min(max(deadline - time.monotonic(), 0.0), limit_s)
             self._is_wanted = True
             self._loop.wake()
-            if not self._helm.acquire(timeout=HAND_OVER_S):
+            if not self._helm.acquire(timeout=limit_s):
                 self._is_wanted = False
                 return False
         self._is_wanted = False
@@ -169,14 +194,16 @@ class Helm:
         return True
 
     def _lend(self) -> None:
+        self._call.acquire(blocking=False)  # whatever it was about, here we are
         self._used_at = time.monotonic()
+        self._is_lent = True
         self._leave()
         while not self._loop.is_stopped:
-            if self._call.acquire(timeout=KEEP_S):
-                break
-            if time.monotonic() - self._used_at >= KEEP_S:
+            left_s = self._used_at + self.keep_s - time.monotonic()
+            if left_s <= 0.0 or self._call.acquire(timeout=left_s):
                 break
         self._take()
+        self._is_lent = False
 
     def _take(self) -> None:
         self._helm.acquire()

@@ -57,7 +57,7 @@ class Intake:
 
     def __init__(
         self,
-        wake: Callable[[], None],
+        wake: Callable[[bool], None],
         spill: Callable[[Any], Spilled] | None,
         is_exempt_thread: Callable[[], bool],
     ) -> None:
@@ -102,13 +102,14 @@ class Intake:
             ) or not self.open_count
             if has_room:
                 self._append(record, stored)
-                # The second one tells the session's thread that nobody waits for the first alone.
+                is_alone = self.open_count == 1
+                # The second one shows that nobody waits for the first alone.
                 must_wake = self._is_wake_due or self.open_count == _SEVERAL
                 self._is_wake_due = False
         if not has_room:
             return self._add_when_full(record, blocking, timeout)
         if must_wake:
-            self._wake()
+            self._wake(is_alone)
         return True
 
     def add_many(self, records: Sequence[TaskRecord]) -> None:
@@ -125,7 +126,7 @@ class Intake:
             must_wake = self._is_wake_due
             self._is_wake_due = False
         if must_wake:
-            self._wake()
+            self._wake(False)
         if is_short:
             self._make_room(0)
 
@@ -263,7 +264,7 @@ class Intake:
             if not is_free:
                 return False
         if must_wake:
-            self._wake()
+            self._wake(False)
         return True
 
     def _wait_for_room(self, stored: int, deadline: float | None) -> bool:

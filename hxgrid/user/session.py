@@ -204,6 +204,7 @@ class Session(SessionViews):
                 "wait_for_completion() was called in a callback, which it would wait for",
                 advice="Wait in another thread, or submit the next tasks and return.",
             )
+        self._engine.helm.call_back()
         if not self._intake.wait_idle(timeout):
             return False
         self._raise_failures()
@@ -215,6 +216,7 @@ class Session(SessionViews):
         For loops that show progress in between.
         """
         self._check_usable()
+        self._engine.helm.call_back()
         has_changed, ends = self._intake.wait_change(self._seen_ends, timeout)
         self._seen_ends = ends
         return has_changed

@@ -134,6 +134,7 @@ class SessionLife:
             if not cancel:
                 if self._engine.callbacks.is_callback_thread():
                     raise HxGridError("close() was called in a callback, which it would wait for")
+                self._engine.helm.call_back()
                 self._intake.wait_idle(None, closing=session_closed())
                 is_over = True
         finally:
@@ -181,8 +182,17 @@ class SessionLife:
         """
         if self._closed.is_set() or lifetime.is_forked(self):
             self._check_usable()
+        helm = self._engine.helm
+        if helm.is_mine():
+            raise HxGridError(
+                "a task was waited for by code that runs inside its session",
+                why="perhaps a __del__ method that Python has called at that moment",
+                advice="Wait for it in a thread, or before the object is let go.",
+            )
         if self._intake.open_count == 1 and self._journal is None:
-            self._engine.helm.turn_until(is_over, deadline)
+            helm.turn_until(is_over, deadline)
+        if not is_over():
+            helm.call_back()
 
     def __enter__(self) -> Self:
         self._check_usable()

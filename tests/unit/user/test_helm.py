@@ -14,6 +14,7 @@ import pytest
 
 from hxgrid.clock import MonotonicClock
 from hxgrid.transport.loop import Loop
+from hxgrid.user import helm as rules
 from hxgrid.user.helm import Helm
 from tests.harness.wait import wait_until
 
@@ -117,6 +118,91 @@ def test_a_deadline_ends_it_and_work_that_is_left_calls_the_thread_back(ship: Sh
     assert 0.05 <= time.monotonic() - began < LIMIT_S
     ship.helm.turn_until(lambda: False, time.monotonic() - 1.0)
     ship.ask(lambda: None)
+
+
+def lent(ship: Ship) -> None:
+    """Have the helm stay with the application's threads until somebody calls back."""
+    ship.helm.keep_s = 1e9
+    takes(ship)
+
+
+def test_a_command_calls_the_thread_back_at_once(ship: Ship) -> None:
+    lent(ship)
+    for _ in range(3):
+        ship.ask(lambda: None)
+        once(ship)
+
+
+def test_whoever_waits_in_another_way_calls_it_back(ship: Ship) -> None:
+    lent(ship)
+    done: list[bool] = []
+    ship.loop.call_in_turn(lambda: done.append(True))
+    ship.helm.call_back()
+    wait_until(lambda: bool(done), LIMIT_S, "the session's thread")
+
+
+def test_a_command_that_comes_while_the_helm_is_left_is_not_forgotten(ship: Ship) -> None:
+    lent(ship)
+    until = time.monotonic() + 1.0
+    while time.monotonic() < until:
+        done = threading.Event()
+        timer = ship.soon(done.set, 0.0005)
+        ship.helm.turn_until(lambda: True, None)
+        ship.helm.turn_until(lambda: False, time.monotonic() + 0.0005)
+        assert done.wait(LIMIT_S)
+        timer.join()
+
+
+def test_no_time_is_no_turn(ship: Ship) -> None:
+    takes(ship)
+    ship.turned_here()
+    ship.helm.turn_until(lambda: False, time.monotonic())
+    assert not ship.turned_here()
+
+
+def test_a_second_thread_does_not_wait_for_the_helm(ship: Ship) -> None:
+    entered, leaves = threading.Event(), threading.Event()
+
+    def is_over() -> bool:
+        entered.set()
+        return leaves.is_set()
+
+    thread = threading.Thread(target=ship.helm.turn_until, args=(is_over, None))
+    thread.start()
+    assert entered.wait(LIMIT_S)
+    began = time.monotonic()
+    for _ in range(100):
+        ship.helm.turn_until(lambda: False, time.monotonic() + LIMIT_S)
+    assert time.monotonic() - began < 100 * rules.HAND_OVER_S
+    leaves.set()
+    ship.loop.wake()
+    thread.join(LIMIT_S)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks there")
+def test_a_child_forked_in_the_middle_of_a_turn_hears_ctrl_c(ship: Ship) -> None:
+    statuses: list[int] = []
+
+    def fork() -> None:
+        child = os.fork()
+        if not child:
+            os._exit(signal.getsignal(signal.SIGINT) is signal.default_int_handler)
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    takes(ship)
+    thread = threading.Thread(target=fork)
+
+    def is_over() -> bool:
+        if not thread.ident:
+            assert signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+            thread.start()
+        return bool(statuses)
+
+    deadline = time.monotonic() + LIMIT_S
+    while not statuses and time.monotonic() < deadline:
+        ship.helm.turn_until(is_over, time.monotonic() + 1.0)
+    thread.join(LIMIT_S)
+    assert statuses == [1]
 
 
 def test_one_thread_at_a_time(ship: Ship) -> None:

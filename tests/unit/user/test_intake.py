@@ -48,7 +48,8 @@ class _Bench:
         freed = sum(self.intake.forget_input(record) for record in records if record is not None)
         self.intake.end(len(records), freed)
 
-    def _wake(self) -> None:
+    def _wake(self, is_alone: bool) -> None:
+        assert not is_alone or self.intake.open_count == 1
         self.wakes += 1
 
     def _spill(self, data: Any) -> _Spilled:
