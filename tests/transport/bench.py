@@ -61,7 +61,12 @@ class Bench:
     def mechanism(self) -> str:
         return "CURVE" if self.is_curve else "NULL"
 
-    def client(self, security: Security | None = None, server_key: str | None = None) -> Socket:
+    def client(
+        self,
+        security: Security | None = None,
+        server_key: str | None = None,
+        before_connect: Callable[[Socket], None] | None = None,
+    ) -> Socket:
         """A dealer of a program of its own, with the right keys unless told otherwise."""
         if security is None:
             security = Security(
@@ -70,9 +75,31 @@ class Bench:
         if server_key is None:
             server_key = self.server_keys.public if self.is_curve else ""
         context: Context = zmq.Context()
-        dealer = SocketFactory(context, security, QUICK).dealer("127.0.0.1", self.port, server_key)
+        dealer = SocketFactory(context, security, QUICK).dealer(
+            "127.0.0.1", self.port, server_key, before_connect=before_connect
+        )
         self._clients.append((context, dealer))
         return dealer
+
+    @contextlib.contextmanager
+    def watched_client(
+        self, security: Security | None = None, server_key: str | None = None
+    ) -> Iterator[tuple[Socket, Callable[[], bool]]]:
+        """A dealer, and what tells whether its connection was turned down.
+
+        It is watched from before it connects: what is turned down for good tries only once.
+        """
+        failures = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_DISCONNECTED
+        monitors: list[zmq.Socket[bytes]] = []
+
+        def attach(dealer: Socket) -> None:
+            monitors.append(dealer.get_monitor_socket(failures))
+
+        dealer = self.client(security, server_key, attach)
+        (monitor,) = monitors
+        with monitor:
+            yield dealer, lambda: bool(monitor.poll(0))
+            dealer.disable_monitor()
 
     def turn(self) -> bool:
         self.loop.turn(self, longest_s=0.02)
@@ -140,12 +167,3 @@ def receive(bench: Bench, dealer: Socket) -> Received:
 
     wait_until(is_there, LIMIT_S, "an answer")
     return found[0]
-
-
-@contextlib.contextmanager
-def watched(dealer: Socket) -> Iterator[Callable[[], bool]]:
-    """Tells whether the dealer's connection was turned down."""
-    failures = zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL | zmq.EVENT_DISCONNECTED
-    with dealer.get_monitor_socket(failures) as monitor:
-        yield lambda: bool(monitor.poll(0))
-        dealer.disable_monitor()

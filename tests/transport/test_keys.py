@@ -14,7 +14,7 @@ from hxgrid.transport.sockets import (
     send_message,
 )
 from tests.harness.wait import wait_until
-from tests.transport.bench import LIMIT_S, Bench, watched
+from tests.transport.bench import LIMIT_S, Bench
 
 
 def never_arrives(bench: Bench, dealer: Socket, is_over: Callable[[], bool]) -> None:
@@ -38,21 +38,19 @@ def test_a_key_that_is_allowed_later_is_let_in(curve: Bench) -> None:
 
 
 def test_a_client_that_expects_another_server_is_not_fooled(curve: Bench) -> None:
-    dealer = curve.client(server_key=make_keypair().public)
-    with watched(dealer) as is_over:
+    with curve.watched_client(server_key=make_keypair().public) as (dealer, is_over):
         never_arrives(curve, dealer, is_over)
 
 
 def test_k6_a_client_without_keys_does_not_get_in(curve: Bench) -> None:
-    dealer = curve.client(Security(trust_network=True), server_key="")
-    with watched(dealer) as is_over:
+    stranger = Security(trust_network=True)
+    with curve.watched_client(stranger, server_key="") as (dealer, is_over):
         never_arrives(curve, dealer, is_over)
 
 
 def test_without_its_handler_the_door_stays_shut(curve: Bench) -> None:
     curve.zap.close()
-    dealer = curve.client()
-    with watched(dealer) as is_over:
+    with curve.watched_client() as (dealer, is_over):
         wait_until(lambda: curve.turn() and is_over(), LIMIT_S, "a refusal")
     assert not send_message(dealer, [b"x"])
     assert curve.received == []
