@@ -245,7 +245,8 @@ def test_stopping_while_another_thread_turns(ship: Ship) -> None:
     thread.join(LIMIT_S)
 
 
-def turn_forever(ship: Ship) -> None:
+def turn_until_interrupted(ship: Ship, killer: threading.Timer) -> None:
+    killer.start()  # in here: it may come at once
     while True:
         ship.soon(lambda: None, 0.0005)
         ship.helm.turn_until(lambda: False, time.monotonic() + 0.001)
@@ -258,9 +259,8 @@ def test_an_interrupt_is_raised_between_turns(ship: Ship) -> None:
     for _ in range(60):
         pause_s = chance.uniform(0.0, 0.003)
         killer = threading.Timer(pause_s, os.kill, (os.getpid(), signal.SIGINT))
-        killer.start()
         with pytest.raises(KeyboardInterrupt):
-            turn_forever(ship)
+            turn_until_interrupted(ship, killer)
         killer.join()
         assert not ship.helm.is_mine()
         assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
