@@ -148,7 +148,7 @@ def test_an_agent_refuses_a_user_of_another_version_and_names_both(grid: LocalGr
     assert answer is not None
     number, fields = answer
     assert number == strangers.REFUSAL
-    expect_words(fields["text"], "99.0", "1.")
+    expect_words(fields["text"], "99.0", f"{PROTOCOL_MAJOR}.{PROTOCOL_MINOR}")
 
 
 def test_a_coordinator_refuses_an_agent_of_another_version_and_names_both(
@@ -158,7 +158,7 @@ def test_a_coordinator_refuses_an_agent_of_another_version_and_names_both(
     assert answer is not None
     number, fields = answer
     assert number == strangers.REFUSAL
-    expect_words(fields["text"], "99.0", "1.")
+    expect_words(fields["text"], "99.0", f"{PROTOCOL_MAJOR}.{PROTOCOL_MINOR}")
     assert len(grid.agents_listed()) == 1
 
 
