@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, cast, get_args
 
-from hxgrid.errors import ProtocolError, RemoteProtocolError
+from hxgrid.errors import ProtocolError
 from hxgrid.logs import get_logger
 from hxgrid.transport.security import NEIGHBOUR, AllowList
 from hxgrid.transport.sockets import (
@@ -158,8 +158,6 @@ class Peers:
             self.dropped_count += 1
             return
         number = header[0]
-        if payload and number != _CHUNK:
-            raise RemoteProtocolError(f"a second frame behind the header of message {number}")
         if number == _ATTEMPTS:
             handle, records = unpack_attempts(header)
             self._on_event(_new(AttemptsReceived, (peer, handle, records)))

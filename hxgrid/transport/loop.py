@@ -83,6 +83,7 @@ class Loop:
         self.error_count = 0
         """Exceptions that callbacks, commands or the handler let escape; the loop goes on."""
         self.look_at_all_s = LOOK_AT_ALL_S
+        """Seconds; tests of what must not need that net make it long."""
         self.on_command: Callback | None = None
         """Called after each command was given, in the thread that gave it."""
         self._clock = clock

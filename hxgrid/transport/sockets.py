@@ -104,7 +104,7 @@ class Received(NamedTuple):
     """Routing id: names the connection, not the peer; a peer that reconnects has another."""
     header: bytes
     payload: Buffer
-    """The payload frame, not copied for CHUNK; empty if there was none."""
+    """The second frame of a CHUNK, not copied; empty for all others, which have none."""
     frame: zmq.Frame | None = None
     """On a router: carries what the connection is known for (`peer_address`, `peer_key`)."""
 
@@ -335,10 +335,9 @@ def receive_message(socket: Socket, *, is_router: bool) -> Received | None:
     if not frame.more:
         return _new(Received, (sender, header, b"", first))
     frame = _receive(socket, _NOBLOCK, False)
-    if not frame.more:
-        # A chunk is copied once, to where it belongs, and not before.
-        payload: Buffer = frame.buffer if header[:1] == _CHUNK_BYTE else frame.bytes
-        return _new(Received, (sender, header, payload, first))
+    if not frame.more and header[:1] == _CHUNK_BYTE:
+        # It is copied once, to where it belongs, and not before.
+        return _new(Received, (sender, header, frame.buffer, first))
     while frame.more:
         frame = _receive(socket, _NOBLOCK, False)
     return Received(sender, b"", b"", first)

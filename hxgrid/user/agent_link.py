@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Final, Protocol
 
-from hxgrid.errors import ProtocolError, RemoteProtocolError, TransportError
+from hxgrid.errors import ProtocolError, TransportError
 from hxgrid.logs import get_logger
 from hxgrid.modules.images import platform_names
 from hxgrid.transport.dialling import Proved
@@ -365,8 +365,6 @@ class AgentLink:
 
     def _take(self, header: bytes, payload: Buffer) -> None:
         number = header[0] if header else 0
-        if payload and number != _CHUNK:
-            raise RemoteProtocolError(f"a second frame behind the header of message {number}")
         if number == _RESULTS:
             self._take_results(header)
         elif number == _CHUNK:

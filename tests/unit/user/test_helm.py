@@ -289,19 +289,14 @@ def test_where_something_could_be_raised_in_the_middle_the_loop_is_left_alone(
     finally:
         sys.setprofile(None)
     takes(ship)
-    before = signal.signal(signal.SIGINT, lambda *_: None)
-    try:
-        assert not turns(ship, 0.1)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    takes(ship)
     ship.helm.signals = (signal.SIGTERM,)
-    before = signal.signal(signal.SIGTERM, lambda *_: None)
-    try:
-        assert not turns(ship, 0.1)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    takes(ship)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.signal(number, lambda *_: None)
+        try:
+            assert not turns(ship, 0.1)
+        finally:
+            signal.signal(number, before)
+        takes(ship)
 
 
 def test_a_stack_that_is_nearly_used_up(ship: Ship) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hxgrid.errors import TaskFailed
+from hxgrid.errors import HxGridError, TaskFailed
 from hxgrid.streams import Stream
 from hxgrid.user.session import Session
 from hxgrid.user.task import Task
@@ -25,6 +25,17 @@ def test_a_result_is_what_the_function_gave(make_session: MakeSession, module: P
     assert task.exception() is None
     assert task.state == "done"
     assert [(one.agent, one.outcome) for one in task.attempts] == [("fake", "done")]
+
+
+def test_waiting_for_a_task_inside_its_own_session_is_refused(
+    make_session: MakeSession, module: Path
+) -> None:
+    """As a `__del__` method may, which Python calls in whichever thread it likes."""
+    session, _ = make_session(hold)
+    task = session.run_task(module, "f", b"x")
+    assert task is not None
+    with pytest.raises(HxGridError, match="inside its session"):
+        session._engine.ask(lambda: task.result(20))
 
 
 def test_modules_may_be_a_path_a_list_or_a_text(make_session: MakeSession, module: Path) -> None:
